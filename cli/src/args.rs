@@ -1,0 +1,158 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use wenzhen_pack::Locale;
+use wenzhen_service::config::{LimitArgs, LogArgs, OtlpArgs, Secret};
+
+/// Wenzhen: a consultation that asks before it answers.
+///
+/// Without a command it starts every service in this process and opens a chat.
+#[derive(Parser, Debug)]
+#[command(name = "wenzhen", version)]
+pub struct Cli {
+    /// What to do; a chat when nothing is said
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The chat that opens without a command
+    #[command(flatten)]
+    pub chat: ChatArgs,
+    /// Log lines
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Traces
+    #[command(flatten)]
+    pub otlp: OtlpArgs,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Hold a consultation in this terminal
+    Chat(ChatArgs),
+    /// Keep every service of one process on real ports
+    Serve(ServeArgs),
+    /// Check packs
+    #[command(subcommand)]
+    Pack(PackCommand),
+    /// Measure
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+/// A language.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lang {
+    /// Chinese
+    Zh,
+    /// English
+    En,
+}
+
+impl From<Lang> for Locale {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::Zh => Self::Zh,
+            Lang::En => Self::En,
+        }
+    }
+}
+
+/// Where packs and consultations are.
+#[derive(Args, Debug, Clone, Default)]
+pub struct DataArgs {
+    /// Folder of a pack; may be given several times, the first is the default; unset: the embedded pack
+    #[arg(long = "pack", env = "WENZHEN_PACK", value_delimiter = ',')]
+    pub packs: Vec<PathBuf>,
+    /// File that keeps consultations [default: consultations.redb in the user's data folder]
+    #[arg(long, env = "WENZHEN_STORE")]
+    pub store: Option<PathBuf>,
+    /// Keep consultations in memory only
+    #[arg(long, env = "WENZHEN_MEMORY", conflicts_with = "store")]
+    pub memory: bool,
+}
+
+/// A chat.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ChatArgs {
+    /// Talk to a running server (http://HOST:PORT) instead of starting one
+    #[arg(long, env = "WENZHEN_CONNECT")]
+    pub connect: Option<String>,
+    /// Language of the first words [default: from LC_ALL, LC_MESSAGES or LANG, else zh]
+    #[arg(long, env = "WENZHEN_LANG")]
+    pub lang: Option<Lang>,
+    /// Read messages from standard input, one a line, and print one protobuf-JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// What is known beforehand, such as age=34,sex=f,pregnant=no,weeks=12,allergy=…,medicine=…
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub patient: Option<String>,
+    /// Scoring strategy, bayes-plain or dopi; unset: the pack's
+    #[arg(long)]
+    pub strategy: Option<String>,
+    /// Clinician key for /clinician with --connect
+    #[arg(long, env = "WENZHEN_CLINICIAN_KEY", hide_env_values = true)]
+    pub clinician_key: Option<Secret>,
+    /// Where packs and consultations are
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// Services on real ports.
+#[derive(Args, Debug, Clone)]
+pub struct ServeArgs {
+    /// Address of the orchestrator; kg, guidance, expert and empathy take the four ports above it; port 0 takes free ones
+    #[arg(long, env = "WENZHEN_LISTEN", default_value = "127.0.0.1:7000")]
+    pub listen: SocketAddr,
+    /// Address of the plaintext admin port (/livez, /readyz, /metrics)
+    #[arg(long, env = "WENZHEN_ADMIN_LISTEN", default_value = "127.0.0.1:7100")]
+    pub admin_listen: SocketAddr,
+    /// A clinician key as NAME:KEY; may be given several times
+    #[arg(long = "clinician", env = "WENZHEN_CLINICIANS", value_delimiter = ',', hide_env_values = true)]
+    pub clinicians: Vec<Secret>,
+    /// Limits
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// Where packs and consultations are
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// Pack tools.
+#[derive(Subcommand, Debug)]
+pub enum PackCommand {
+    /// Load a pack folder and print every mistake, or what the pack holds
+    Check {
+        /// The folder; unset: the embedded pack
+        folder: Option<PathBuf>,
+    },
+}
+
+/// Benchmarks.
+#[derive(Subcommand, Debug)]
+pub enum BenchCommand {
+    /// Whole turns through every service of this process
+    Turn(BenchTurnArgs),
+}
+
+/// Options of `bench turn`.
+#[derive(Args, Debug, Clone)]
+pub struct BenchTurnArgs {
+    /// Seconds of each measurement
+    #[arg(long, default_value = "8")]
+    pub seconds: u64,
+    /// Clients at once
+    #[arg(long, default_value = "256")]
+    pub clients: usize,
+    /// Turns a second in the latency measurement
+    #[arg(long, default_value = "50")]
+    pub rate: u32,
+    /// Open consultations in the last measurement; 0 leaves it out
+    #[arg(long, default_value = "100000")]
+    pub open: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

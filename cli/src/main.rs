@@ -1,0 +1,26 @@
+//! The `wenzhen` command.
+
+use clap::Parser as _;
+use wenzhen::args::{BenchCommand, Cli, Command, PackCommand};
+use wenzhen::{bench, chat, packs, serve};
+
+fn main() -> anyhow::Result<()> {
+    let mut cli = Cli::parse();
+    // A chat is read by a person: only what needs attention is logged beside it.
+    let chatting = matches!(cli.command, None | Some(Command::Chat(_)) | Some(Command::Bench(_)));
+    if chatting && cli.log.log_filter == "info" {
+        cli.log.log_filter = "error".into();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        let _telemetry = wenzhen_service::telemetry::init(&cli.log, &cli.otlp, "wenzhen")?;
+        wenzhen_service::install_crypto();
+        match cli.command {
+            None => chat::run(cli.chat).await,
+            Some(Command::Chat(args)) => chat::run(args).await,
+            Some(Command::Serve(args)) => serve::run(args).await,
+            Some(Command::Pack(PackCommand::Check { folder })) => packs::check(folder.as_deref()),
+            Some(Command::Bench(BenchCommand::Turn(args))) => bench::turn(args).await,
+        }
+    })
+}

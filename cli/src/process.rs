@@ -1,0 +1,172 @@
+//! All services in this process, joined by in-memory gRPC connections.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tonic::transport::Channel;
+use wenzhen_empathy::EmpathyServer;
+use wenzhen_expert::ExpertServer;
+use wenzhen_guidance::GuidanceServer;
+use wenzhen_kg::KgServer;
+use wenzhen_orchestrator::agents::Channels;
+use wenzhen_orchestrator::store::{MemoryStore, RedbStore, Store};
+use wenzhen_orchestrator::{Agents, Budgets, ClinicianKeys, Knowledge, Orchestrator, Settings};
+use wenzhen_pack::Pack;
+use wenzhen_proto::clinical::v1::Agent;
+use wenzhen_service::local::{LocalServer, in_process_guarded};
+use wenzhen_service::{Guard, Limits, Metrics, Services};
+
+/// How often consultations whose time is over are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+
+/// Where consultations are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In memory; gone with the process.
+    Memory,
+    /// In a file.
+    File(PathBuf),
+}
+
+/// What to start.
+pub struct Options {
+    /// Packs, the default first.
+    pub packs: Vec<Arc<Pack>>,
+    /// Where consultations are kept.
+    pub place: Place,
+    /// Keys of clinicians.
+    pub clinicians: ClinicianKeys,
+    /// Agents that are not started: calls to them are refused.
+    pub away: Vec<Agent>,
+    /// Where every server counts.
+    pub metrics: Metrics,
+    /// Limits of every server.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// The defaults over these packs: in memory, nobody away.
+    pub fn new(packs: Vec<Arc<Pack>>) -> Self {
+        Self {
+            packs,
+            place: Place::Memory,
+            clinicians: ClinicianKeys::default(),
+            away: Vec::new(),
+            metrics: Metrics::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The services of each agent, not yet bound to any connection.
+pub struct Agencies {
+    /// Knowledge graph.
+    pub kg: Services,
+    /// Guidance.
+    pub guidance: Services,
+    /// Expert.
+    pub expert: Services,
+    /// Empathy.
+    pub empathy: Services,
+}
+
+impl Agencies {
+    /// All agents over the packs.
+    ///
+    /// # Errors
+    /// When a pack cannot be used by an agent.
+    pub fn new(packs: &[Arc<Pack>]) -> anyhow::Result<Self> {
+        let all = packs.to_vec();
+        Ok(Self {
+            kg: Services::new().with(KgServer::new(all.clone())?.service()),
+            guidance: Services::new().with(GuidanceServer::new(all.clone())?.service()),
+            expert: Services::new().with(ExpertServer::new(all.clone())?.service()),
+            empathy: Services::new().with(EmpathyServer::new(all)?.service()),
+        })
+    }
+}
+
+/// A running system.
+pub struct Process {
+    /// The orchestrator, as a client sees it.
+    pub channel: Channel,
+    /// The agents, as the orchestrator sees them.
+    pub agents: Channels,
+    /// The orchestrator itself.
+    pub orchestrator: Orchestrator,
+    servers: Vec<LocalServer>,
+    janitor: tokio::task::JoinHandle<()>,
+}
+
+impl Process {
+    /// Starts everything. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// When the store cannot be opened or a pack cannot be used.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        // A guard each: a turn holds a permit of the orchestrator's while it waits for one of an agent's.
+        let guard = || Guard::new(options.metrics.clone(), options.limits.clone());
+        let agencies = Agencies::new(&options.packs)?;
+        let mut servers = Vec::new();
+        let mut channels = Vec::new();
+        for (agent, services) in [
+            (Agent::Kg, agencies.kg),
+            (Agent::Guidance, agencies.guidance),
+            (Agent::Expert, agencies.expert),
+            (Agent::Empathy, agencies.empathy),
+        ] {
+            let (channel, server) = in_process_guarded(services, &guard());
+            channels.push(channel);
+            // An agent that is away refuses connections, as one does that was never started.
+            if options.away.contains(&agent) { server.stop().await } else { servers.push(server) }
+        }
+        let [kg, guidance, expert, empathy] =
+            <[Channel; 4]>::try_from(channels).map_err(|_| anyhow::anyhow!("one channel per agent"))?;
+        let agents = Channels { kg, guidance, expert, empathy };
+        let knowledge = options.packs.iter().map(|pack| Knowledge::new(pack.clone()).map(Arc::new));
+        let orchestrator = Orchestrator::new(Settings {
+            packs: knowledge.collect::<Result<_, _>>()?,
+            agents: Agents::new(agents.clone(), Budgets::default()),
+            store: store(&options.place)?,
+            clinicians: options.clinicians,
+        })?;
+        let (channel, server) = in_process_guarded(Services::new().with(orchestrator.service()), &guard());
+        servers.push(server);
+        let janitor = tokio::spawn(expire(orchestrator.clone()));
+        Ok(Self { channel, agents, orchestrator, servers, janitor })
+    }
+
+    /// Lets calls in flight finish, then stops everything.
+    pub async fn stop(self) {
+        self.janitor.abort();
+        for server in self.servers.into_iter().rev() {
+            server.stop().await;
+        }
+    }
+}
+
+fn store(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match place {
+        Place::Memory => Arc::new(MemoryStore::default()),
+        Place::File(path) => {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            }
+            Arc::new(RedbStore::open(path).with_context(|| format!("cannot open {}", path.display()))?)
+        }
+    })
+}
+
+async fn expire(orchestrator: Orchestrator) {
+    let mut ticks = tokio::time::interval(EXPIRE_EVERY);
+    loop {
+        ticks.tick().await;
+        match orchestrator.expire().await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(deleted, "consultations deleted: their retention time is over"),
+            Err(error) => tracing::warn!(%error, "consultations could not be deleted"),
+        }
+    }
+}

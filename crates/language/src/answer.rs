@@ -1,0 +1,133 @@
+//! Clauses that name nothing and answer the question before: `前两个有`, `都不`, `a bit`, `not sure`.
+
+use wenzhen_pack::{FindingIx, State};
+
+use crate::Severity;
+use crate::clause::Clause;
+use crate::lexicon::{Kind, Lexicon};
+use crate::scan::{Token, residue};
+use crate::units::Unit;
+use crate::words::Class;
+
+/// What a clause without a finding says of what was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Bare {
+    pub scope: Scope,
+    pub state: State,
+    pub severity: Option<Severity>,
+    pub past: bool,
+}
+
+/// Of which of the asked findings.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Scope {
+    /// Of what was asked.
+    Asked,
+    /// Of every one of them, in so many words (`都没有`).
+    All,
+    /// Of these places, with the state of each; with `only`, the others are denied.
+    Picked { places: Vec<(i8, State)>, only: bool },
+}
+
+/// Reads a clause that names no finding; `None` when it is no answer either.
+pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: &Clause) -> Option<Bare> {
+    let mood = clause.mood;
+    if mood.medical || (mood.question && !mood.retort && !mood.unsure) {
+        return None;
+    }
+    let has = |class: Class| tokens.iter().any(|t| t.kind.is(class));
+    let bare = |scope, state| Some(Bare { scope, state, severity: None, past: false });
+    if mood.unsure {
+        return bare(Scope::Asked, State::Unsure);
+    }
+    if has(Class::Inert) || has(Class::OffTopic) || has(Class::Greeting) && tokens.len() == 1 {
+        return None;
+    }
+    let free = residue(units, tokens, clause.units.start, clause.units.end);
+    if let Some(picked) = picked(lexicon, tokens).filter(|_| free <= 3) {
+        return bare(picked, State::Present);
+    }
+    // A word that covers the question as a whole tolerates a word or two beside it.
+    if has(Class::AllNo) && free <= 2 {
+        return bare(Scope::All, State::Denied);
+    }
+    if has(Class::AllYes) && free <= 2 {
+        return bare(Scope::All, State::Present);
+    }
+    let (yes, no) = (has(Class::Yes), has(Class::No));
+    if free > if yes || no { 3 } else { 0 } {
+        return None;
+    }
+    let severity = if has(Class::Mild) || has(Class::MildAfter) || has(Class::WeakNegator) {
+        Some(Severity::Mild)
+    } else if has(Class::Severe) || has(Class::SevereAfter) {
+        Some(Severity::Severe)
+    } else if has(Class::Moderate) {
+        Some(Severity::Moderate)
+    } else {
+        None
+    };
+    let denied = no || has(Class::Negator) || has(Class::NegatorOne) || has(Class::MetaNegator);
+    let state = if has(Class::Hedge) {
+        State::Unsure
+    } else if denied && severity.is_some() && !no {
+        // `不特别`: a little.
+        return Some(Bare {
+            scope: Scope::Asked,
+            state: State::Present,
+            severity: Some(Severity::Mild),
+            past: false,
+        });
+    } else if denied && !(yes && !no && !has(Class::Negator)) {
+        State::Denied
+    } else if yes || severity.is_some() || has(Class::Affirm) || has(Class::Persisting) || has(Class::Over) {
+        State::Present
+    } else {
+        return None;
+    };
+    let severity = severity.filter(|_| state == State::Present);
+    Some(Bare { scope: Scope::Asked, state, severity, past: has(Class::Over) && state == State::Present })
+}
+
+/// Ordinals with what is said of each.
+fn picked(lexicon: &Lexicon, tokens: &[Token]) -> Option<Scope> {
+    let mut places: Vec<(i8, State)> = Vec::new();
+    let (mut begun, mut turned, mut only, mut excepted) = (0, false, false, false);
+    let mut rest = None;
+    for token in tokens {
+        match token.kind {
+            Kind::Ordinal(at) => {
+                begun = places.len();
+                let state = if turned { State::Denied } else { State::Present };
+                places.extend(lexicon.ordinals.get(at)?.iter().map(|place| (*place, state)));
+                turned = false;
+            }
+            Kind::Word(Class::Negator | Class::NegatorOne | Class::MetaNegator | Class::No | Class::AllNo) => {
+                rest = Some(State::Denied);
+                if places.is_empty() {
+                    turned = true;
+                } else if !excepted {
+                    places.iter_mut().skip(begun).for_each(|p| p.1 = State::Denied);
+                }
+            }
+            Kind::Word(Class::AllYes) => rest = Some(State::Present),
+            Kind::Word(Class::Only | Class::Contrast) => only = true,
+            Kind::Word(Class::Except) => excepted = true,
+            Kind::Word(Class::Rest) => only = true,
+            _ => {}
+        }
+    }
+    if places.is_empty() {
+        return None;
+    }
+    if excepted && rest == Some(State::Present) {
+        places.iter_mut().for_each(|p| p.1 = State::Denied);
+    }
+    Some(Scope::Picked { places, only: only || (excepted && rest == Some(State::Denied)) })
+}
+
+/// The finding at a place, counted from one, from the end when negative.
+pub(crate) fn place(asked: &[FindingIx], place: i8) -> Option<FindingIx> {
+    let at = usize::from(place.unsigned_abs()).checked_sub(1)?;
+    if place > 0 { asked.get(at).copied() } else { asked.iter().rev().nth(at).copied() }
+}

@@ -1,0 +1,108 @@
+//! Clauses, and how each is meant: stated, asked, supposed.
+
+use std::ops::Range;
+
+use crate::lexicon::Kind;
+use crate::scan::{Token, residue};
+use crate::units::Unit;
+use crate::words::Class;
+
+/// A clause: what stands between two separators.
+#[derive(Debug, Clone)]
+pub(crate) struct Clause {
+    /// Positions in the row of tokens.
+    pub tokens: Range<usize>,
+    /// Positions in the row of units.
+    pub units: Range<usize>,
+    /// The separator behind it; `\0` at the end of the text.
+    pub end: char,
+    pub mood: Mood,
+}
+
+/// How a clause is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Mood {
+    /// Asks whether what it names is there.
+    pub asks: bool,
+    /// Asks something, whatever it is.
+    pub question: bool,
+    /// A question with a word such as *how* or *why* takes for granted what it names.
+    pub wonders: bool,
+    /// Looks like a question but affirms or denies with force.
+    pub retort: bool,
+    /// The speaker says not to know.
+    pub unsure: bool,
+    /// Has a name or saying of the pack.
+    pub medical: bool,
+}
+
+impl Clause {
+    /// Whether the sentence ends with this clause.
+    pub(crate) const fn ends_sentence(&self) -> bool {
+        matches!(self.end, '.' | '?' | '\0')
+    }
+}
+
+/// Splits at separators; tokens belong where they begin.
+pub(crate) fn split(units: &[Unit], tokens: &[Token]) -> Vec<Clause> {
+    let mut clauses = Vec::new();
+    let (mut unit_from, mut token_from, mut token) = (0, 0, 0);
+    for (i, end) in units.iter().map(|u| u.separates().then_some(u.ch)).chain([Some('\0')]).enumerate() {
+        while tokens.get(token).is_some_and(|t| t.start < i) {
+            token += 1;
+        }
+        // A separator inside a token ends nothing.
+        let inside = token.checked_sub(1).and_then(|t| tokens.get(t)).is_some_and(|t| t.end > i);
+        let Some(end) = end.filter(|_| !inside) else { continue };
+        if i > unit_from {
+            let own = tokens.get(token_from..token).unwrap_or(&[]);
+            let mood = mood(units, own, unit_from..i, end);
+            clauses.push(Clause { tokens: token_from..token, units: unit_from..i, end, mood });
+        } else if let (Some(last), true) = (clauses.last_mut(), end != '\0') {
+            // Of several separators the one that ends a sentence counts.
+            if matches!(end, '.' | '?') && !last.ends_sentence() {
+                last.end = end;
+            }
+        }
+        unit_from = i + 1;
+        token_from = token;
+    }
+    clauses
+}
+
+fn mood(units: &[Unit], tokens: &[Token], range: Range<usize>, end: char) -> Mood {
+    let has = |class: Class| tokens.iter().any(|t| t.kind.is(class));
+    let position = |class: Class| tokens.iter().rposition(|t| t.kind.is(class));
+    let wonders = has(Class::Wondering);
+    let particle = position(Class::Particle);
+    let asking = has(Class::Asking);
+    let retort = has(Class::Retort) || has(Class::Rhetorical);
+    let marked = end == '?' || particle.is_some();
+    let question = !retort && (marked || asking || wonders);
+    let last_medical = tokens.iter().rposition(|t| t.kind.is_medical());
+    let asks = question && !wonders && (asking || asks_for_finding(units, tokens, &range, last_medical, particle));
+    let unsure = position(Class::Unsure)
+        .is_some_and(|at| !tokens.iter().skip(at).any(|t| t.kind.is(Class::Wondering)));
+    Mood { asks, question, wonders, retort, unsure, medical: last_medical.is_some() }
+}
+
+/// A question mark or particle asks for the finding unless much stands between the two (then it
+/// asks about a remedy, and the finding is taken for granted) or the clause states a time.
+fn asks_for_finding(
+    units: &[Unit],
+    tokens: &[Token],
+    range: &Range<usize>,
+    last_medical: Option<usize>,
+    particle: Option<usize>,
+) -> bool {
+    let Some(last) = last_medical.and_then(|at| tokens.get(at)) else { return false };
+    if residue(units, tokens, last.end, range.end) > 2 {
+        return false;
+    }
+    particle.is_some()
+        || !tokens.iter().any(|t| match t.kind {
+            Kind::Word(class) => matches!(class, Class::Affirm | Class::Persisting | Class::Over) || class.denies(),
+            Kind::Time(_) | Kind::TimeUnit(_) => true,
+            _ => false,
+        })
+}

@@ -1,0 +1,115 @@
+//! Facts about the patient beside findings: age, sex, pregnancy, allergies, who speaks for whom.
+
+use wenzhen_pack::Sex;
+
+use crate::clause::Clause;
+use crate::lexicon::{Kind, Lexicon};
+use crate::polarity::Who;
+use crate::quantity::{Quantity, Reading};
+use crate::scan::Token;
+use crate::units::Unit;
+use crate::words::Class;
+use crate::{ContextFacts, Normalised, Subject};
+
+/// A clause with what was read in it.
+pub(crate) struct Told<'a> {
+    pub clause: &'a Clause,
+    pub tokens: &'a [Token],
+    pub readings: &'a [Reading],
+    /// Whom the clause is about, at its end.
+    pub who: Who,
+    pub supposed: bool,
+}
+
+/// Adds what a clause tells of the patient.
+pub(crate) fn add(
+    facts: &mut ContextFacts,
+    told: &Told<'_>,
+    patient: Option<Subject>,
+    lexicon: &Lexicon,
+    text: (&Normalised, &str, &[Unit]),
+) {
+    let about_patient = !told.who.relative && (told.who.subject.is_none() || told.who.subject == patient);
+    if !about_patient || told.supposed || (told.clause.mood.asks && told.clause.mood.medical) {
+        return;
+    }
+    for reading in told.readings {
+        match reading.what {
+            Quantity::Age(months) => facts.age_months = Some(months.round().max(0.0) as u32),
+            Quantity::Weeks(weeks) if (0.0..46.0).contains(&weeks) => {
+                facts.pregnancy_weeks = Some(weeks.round() as u32);
+                facts.pregnant = Some(true);
+                facts.sex.get_or_insert(Sex::Female);
+            }
+            _ => {}
+        }
+    }
+    for (i, token) in told.tokens.iter().enumerate() {
+        match token.kind {
+            Kind::Sex(sex) => facts.sex = Some(sex),
+            Kind::Subject { sex: Some(sex), who, relative: false } if Some(who) == patient => facts.sex = Some(sex),
+            Kind::Word(Class::Pregnant) => pregnancy(facts, told, i),
+            _ => {}
+        }
+    }
+    facts.allergies.extend(allergies(told, lexicon, text));
+}
+
+fn pregnancy(facts: &mut ContextFacts, told: &Told<'_>, at: usize) {
+    let mood = told.clause.mood;
+    if mood.question || mood.unsure || told.tokens.iter().any(|t| t.kind.is(Class::Whether) || t.kind.is(Class::Hedge))
+    {
+        return;
+    }
+    let denies = |t: &Token| match t.kind {
+        Kind::Word(class) => class.denies() || matches!(class, Class::MetaNegator | Class::AllNo | Class::No),
+        _ => false,
+    };
+    let before = told.tokens.iter().take(at).rev().take(3).any(denies);
+    let behind = told.tokens.get(at + 1).is_some_and(denies) && told.tokens.len() == at + 2;
+    let pregnant = !(before || behind);
+    facts.pregnant = Some(pregnant);
+    if pregnant {
+        facts.sex.get_or_insert(Sex::Female);
+    }
+}
+
+/// Substances named in a clear form: `对青霉素过敏`, `allergic to penicillin`.
+fn allergies(told: &Told<'_>, lexicon: &Lexicon, (normalised, original, units): (&Normalised, &str, &[Unit])) -> Vec<String> {
+    let mood = told.clause.mood;
+    let negated = told.tokens.iter().any(|t| match t.kind {
+        Kind::Word(class) => class.denies() || matches!(class, Class::AllNo | Class::Whether | Class::MetaNegator),
+        _ => false,
+    });
+    if negated || mood.question || mood.unsure {
+        return Vec::new();
+    }
+    let Some(at) = told.tokens.iter().position(|t| t.kind.is(Class::AllergicBefore)) else { return Vec::new() };
+    let rest = told.tokens.get(at + 1..).unwrap_or(&[]);
+    let Some(start) = told.tokens.get(at).map(|t| t.end) else { return Vec::new() };
+    let says_so = |t: &&Token| {
+        let row = units.get(t.start..t.end).unwrap_or(&[]);
+        lexicon.allergic.iter().any(|p| p.iter().eq(row.iter().map(|u| &u.ch)))
+    };
+    let closed = rest.iter().find(says_so).map(|t| t.start);
+    let chinese = units.get(start).is_some_and(|u| crate::locale::is_han(u.ch));
+    let end = match closed {
+        Some(end) => end,
+        None if chinese => return Vec::new(),
+        None => told.clause.units.end,
+    };
+    let mut names = Vec::new();
+    let mut from = start;
+    let lists = rest.iter().filter(|t| t.kind.is(Class::List) && t.end <= end).map(|t| (t.start, t.end));
+    for (to, next) in lists.chain([(end, end)]) {
+        let span = units.get(from..to).and_then(|s| Some((s.first()?.start as usize, s.last()?.end as usize)));
+        if let Some((first, last)) = span.filter(|_| to - from <= 8) {
+            let text = original.get(normalised.span(first..last)).unwrap_or("").trim();
+            if !text.is_empty() {
+                names.push(text.to_owned());
+            }
+        }
+        from = next;
+    }
+    names
+}

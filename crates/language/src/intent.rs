@@ -1,0 +1,61 @@
+//! What the patient does by saying this.
+
+use crate::clause::Clause;
+use crate::scan::Token;
+use crate::words::Class;
+use crate::{Intent, Interpretation};
+
+/// Signs of an intent beside the observations.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Signs {
+    /// Says that something said before was wrong.
+    pub corrects: bool,
+    /// Might say so, when findings follow.
+    pub may_correct: bool,
+    /// Answers the question before, if only by not knowing.
+    pub answers: bool,
+    /// Tells an age, a sex or the like.
+    pub tells: bool,
+}
+
+/// Decides the intent; `found` already holds observations and withdrawals.
+pub(crate) fn decide(signs: Signs, found: &Interpretation, tokens: &[Token], clauses: &[Clause], asked: bool) -> Intent {
+    let has = |class: Class| tokens.iter().any(|t| t.kind.is(class));
+    let observed = !found.observations.is_empty();
+    let said = observed || !found.ambiguous.is_empty();
+    if !found.withdrawn.is_empty() || signs.corrects && said || signs.may_correct && observed {
+        return Intent::Correction;
+    }
+    if found.refused {
+        return Intent::Refuses;
+    }
+    if has(Class::Stop) && !said {
+        return Intent::WantsStop;
+    }
+    if asked && signs.answers {
+        return Intent::Answer;
+    }
+    if said {
+        return if has(Class::Stop) { Intent::WantsStop } else { Intent::Report };
+    }
+    let question = clauses.iter().any(|c| c.mood.question || c.mood.asks || c.end == '?');
+    if has(Class::OffTopic) {
+        return Intent::OffTopic;
+    }
+    if has(Class::Diagnosis) || (question && has(Class::Asking) && clauses.iter().any(|c| c.mood.medical)) {
+        return Intent::AsksDiagnosis;
+    }
+    if question {
+        return Intent::AsksQuestion;
+    }
+    if signs.corrects {
+        return Intent::Correction;
+    }
+    if signs.tells {
+        return Intent::Report;
+    }
+    if has(Class::Greeting) {
+        return Intent::Greeting;
+    }
+    Intent::Unclear
+}

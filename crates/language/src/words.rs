@@ -1,0 +1,203 @@
+//! The tables of function words under `data/`, one per language.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use wenzhen_pack::{Locale, Sex};
+
+use crate::{LanguageError, Subject};
+
+pub(crate) const ZH_TABLE: &str = include_str!("../data/zh.toml");
+pub(crate) const EN_TABLE: &str = include_str!("../data/en.toml");
+
+/// What a function word does. The order is the order of precedence where two phrases come out
+/// equal once inflection is taken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Class {
+    Inert,
+    Rest,
+    AllNo,
+    AllYes,
+    Negator,
+    NegatorOne,
+    WeakNegator,
+    MetaNegator,
+    Retort,
+    Rhetorical,
+    Persisting,
+    OverPrefix,
+    Over,
+    Affirm,
+    Contrast,
+    Only,
+    Whether,
+    Asking,
+    Wondering,
+    Particle,
+    Hedge,
+    Unsure,
+    Supposing,
+    Past,
+    Now,
+    MildAfter,
+    SevereAfter,
+    Mild,
+    Moderate,
+    Severe,
+    RemedyPrefix,
+    RemedySuffix,
+    List,
+    Such,
+    Except,
+    ExceptEnd,
+    Correction,
+    CorrectionWeak,
+    Stop,
+    Refuse,
+    Diagnosis,
+    OffTopic,
+    Greeting,
+    Pregnant,
+    AllergicBefore,
+    AllergicAfter,
+    No,
+    Yes,
+    Perfect,
+    Filler,
+}
+
+impl Class {
+    /// Words that may stand inside a finding's name without changing it (`头有点晕`, `my throat
+    /// is very sore`).
+    pub(crate) const fn slips_in(self) -> bool {
+        matches!(
+            self,
+            Self::Filler
+                | Self::Perfect
+                | Self::Mild
+                | Self::Moderate
+                | Self::Severe
+                | Self::Affirm
+                | Self::Only
+                | Self::Now
+        )
+    }
+
+    /// Words that deny a finding from inside its name (`头不晕`, `throat is not sore`).
+    pub(crate) const fn denies(self) -> bool {
+        matches!(self, Self::Negator | Self::NegatorOne | Self::WeakNegator)
+    }
+}
+
+/// A table of function words as written.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Table {
+    pub words: BTreeMap<Class, Vec<String>>,
+    pub ordinals: BTreeMap<String, Vec<i8>>,
+    pub subject: Vec<SubjectWords>,
+    pub sex: Vec<SexWords>,
+    pub family: Affixes,
+    pub derive: Derive,
+    pub whether: Whether,
+    pub units: BTreeMap<String, f32>,
+    pub times: BTreeMap<String, f32>,
+    pub ages: BTreeMap<String, f32>,
+    #[serde(default)]
+    pub numbers: BTreeMap<String, f32>,
+    pub frequency: Frequency,
+    pub weeks: BTreeMap<String, f32>,
+    #[serde(default)]
+    pub convert: Vec<Convert>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct SubjectWords {
+    pub who: Subject,
+    pub sex: Option<Sex>,
+    #[serde(default)]
+    pub relative: bool,
+    #[serde(default)]
+    pub prefixes: Vec<String>,
+    pub words: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct SexWords {
+    pub sex: Sex,
+    pub words: Vec<String>,
+}
+
+/// How a family history is named after the finding.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Affixes {
+    pub prefixes: Vec<String>,
+    pub suffixes: Vec<String>,
+}
+
+/// How the end of a finding is said with a part of its name.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Derive {
+    pub light_verbs: Vec<char>,
+    pub ends: Vec<char>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Whether {
+    pub infix: Vec<char>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Frequency {
+    pub words: Vec<String>,
+    pub before: Vec<String>,
+    pub half: Vec<String>,
+}
+
+/// A unit that states a measure given in another unit.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Convert {
+    pub words: Vec<String>,
+    pub like: String,
+    pub scale: f64,
+    pub offset: f64,
+    /// A second reading, taken when the first gives no plausible value.
+    pub or: Option<[f64; 2]>,
+}
+
+impl Table {
+    pub(crate) fn load(locale: Locale) -> Result<Self, LanguageError> {
+        let (table, text) = match locale {
+            Locale::Zh => ("zh.toml", ZH_TABLE),
+            Locale::En => ("en.toml", EN_TABLE),
+        };
+        toml::from_str(text).map_err(|e| LanguageError::Table { table, reason: e.message().to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use wenzhen_pack::Locale;
+
+    use super::Table;
+
+    #[test]
+    fn a_phrase_stands_in_one_list_only() {
+        for locale in Locale::ALL {
+            let table = Table::load(locale).expect("the table");
+            let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+            for (class, words) in &table.words {
+                for word in words {
+                    lists.entry(word).or_default().push(format!("{class:?}"));
+                }
+            }
+            for word in table.ordinals.keys().chain(table.ages.keys()) {
+                lists.entry(word).or_default().push("number".into());
+            }
+            let twice: Vec<_> = lists.into_iter().filter(|(_, lists)| lists.len() > 1).collect();
+            assert!(twice.is_empty(), "{locale}: {twice:?}");
+        }
+    }
+}

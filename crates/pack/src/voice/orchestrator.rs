@@ -1,0 +1,113 @@
+//! `voice/<locale>/orchestrator.toml`: what the orchestrator itself says.
+//!
+//! Placeholders in braces are filled by the orchestrator: `{name}`, `{retention_days}`, `{question}`,
+//! `{advice}`, `{diet}`, `{referral}`, `{evidence}`, `{message}`, `{candidates}`, `{findings}`.
+
+use serde::Deserialize;
+
+/// The orchestrator voice in one locale.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrchestratorVoice {
+    /// Shown before anything else; going on accepts it. `{retention_days}`.
+    pub consent: String,
+    /// The first words, which ask for the complaint.
+    pub opening: String,
+    /// Answers to a greeting without content.
+    pub greeting: Vec<String>,
+    /// Asks for age and sex.
+    pub ask_age_sex: String,
+    /// Asks whether the patient may be pregnant.
+    pub ask_pregnancy: String,
+    /// Quick answers of the pregnancy question.
+    pub pregnancy_answers: Vec<String>,
+    /// Before the question again, after words about something else. `{question}`.
+    pub off_topic: Vec<String>,
+    /// Before the question again, after words that were not understood. `{question}`.
+    pub unclear: Vec<String>,
+    /// After a question that the patient will not answer. `{question}`.
+    pub refused: Vec<String>,
+    /// Before the question again, when the patient asked something that can only be answered later. `{question}`.
+    pub later: Vec<String>,
+    /// Why the standing question was asked. `{findings}`, `{candidates}`, `{question}`.
+    pub why: String,
+    /// Before the messages of red flags that need help now. `{message}`.
+    pub escalate: String,
+    /// Says again that help is needed now. `{message}`.
+    pub still_urgent: String,
+    /// Before a red flag that can wait until later today. `{message}`.
+    pub today: String,
+    /// It is not enough to tell. `{candidates}` (may be empty), `{referral}`.
+    pub abstain: String,
+    /// Before the candidates in `abstain`, when there are any. `{candidates}`.
+    pub abstain_candidates: String,
+    /// Where to go when the pack's condition gives no other advice.
+    pub referral: String,
+    /// A clinician will go on.
+    pub hand_over: String,
+    /// A clinician has it and will answer.
+    pub handed_over: String,
+    /// Goodbye.
+    pub end: String,
+    /// The reply when the expert is away. `{name}`, `{referral}`.
+    pub no_expert: String,
+    /// The reply when nothing can be scored. `{referral}`.
+    pub no_graph: String,
+    /// Said once when something was done with less than usual.
+    pub degraded: String,
+    /// After a correction has been recorded.
+    pub corrected: String,
+    /// Names by which a topic of a question is recognised, and the answer.
+    pub topics: Vec<Topic>,
+    /// Answer to a question about no known topic, after the diagnosis. `{name}`, `{referral}`.
+    pub answer_default: String,
+    /// Answers when thanked after the diagnosis.
+    pub thanks: Vec<String>,
+    /// Joins items of a list.
+    pub list_separator: String,
+    /// Headings of the export.
+    pub export: ExportHeadings,
+}
+
+/// A topic of a patient's question.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topic {
+    /// Unique id, `why_asked` being reserved for questions about the standing question.
+    pub id: String,
+    /// Words by which it is recognised.
+    pub cues: Vec<String>,
+    /// The answer from the record, with placeholders; empty for `why_asked`.
+    pub answer: String,
+    /// Can be answered before there is a diagnosis (then without placeholders).
+    #[serde(default)]
+    pub always: bool,
+}
+
+/// Headings of an exported record.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportHeadings {
+    /// The document.
+    pub title: String,
+    /// What was found.
+    pub findings: String,
+    /// Word for a denied finding.
+    pub denied: String,
+    /// Word for an unsure finding.
+    pub unsure: String,
+    /// The dialogue.
+    pub dialogue: String,
+    /// The patient as speaker.
+    pub patient: String,
+    /// The system as speaker.
+    pub system: String,
+    /// The diagnosis.
+    pub diagnosis: String,
+    /// The plan.
+    pub plan: String,
+    /// Urgency.
+    pub urgency: String,
+    /// The last line.
+    pub disclaimer: String,
+}

@@ -1,0 +1,92 @@
+//! The future of a guarded call: runs the handler until the response begins, or the deadline passes.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::Response;
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep_until};
+use tonic::{Code, Status};
+
+use super::body::RpcBody;
+use super::call::Call;
+use crate::status;
+
+pin_project! {
+    /// Yields the response, whose body goes on measuring.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RpcFuture<F> {
+        #[pin]
+        handler: Option<F>,
+        // Set up at the first wait only: most handlers answer at once and need no timer.
+        #[pin]
+        timer: Option<Sleep>,
+        call: Option<Call>,
+        answer: Option<Status>,
+    }
+}
+
+impl<F> RpcFuture<F> {
+    pub(super) fn running(call: Call, handler: F) -> Self {
+        Self { handler: Some(handler), timer: None, call: Some(call), answer: None }
+    }
+
+    pub(super) fn answered(call: Call, answer: Status) -> Self {
+        Self { handler: None, timer: None, call: Some(call), answer: Some(answer) }
+    }
+}
+
+impl<F, B> Future for RpcFuture<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+{
+    type Output = Result<Response<RpcBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(call) = this.call.as_ref() else { return Poll::Pending };
+        let verdict = match (this.answer.take(), this.handler.as_mut().as_pin_mut()) {
+            (Some(answer), _) => Err(answer),
+            (None, None) => Err(status::internal("polled after the end")),
+            (None, Some(handler)) => match call.run(|| handler.poll(context)) {
+                Ok(Poll::Ready(Ok(response))) => Ok(response),
+                Ok(Poll::Ready(Err(never))) => match never {},
+                Err(failure) => Err(failure),
+                Ok(Poll::Pending) => {
+                    if this.timer.is_none() {
+                        this.timer.set(Some(sleep_until(call.deadline.instant())));
+                    }
+                    match this.timer.as_mut().as_pin_mut().map(|timer| timer.poll(context)) {
+                        Some(Poll::Ready(())) => Err(status::deadline_exceeded("the call took too long")),
+                        _ => return Poll::Pending,
+                    }
+                }
+            },
+        };
+        // Dropping the handler first frees what it holds before the permit returns.
+        this.handler.set(None);
+        let Some(call) = this.call.take() else { return Poll::Pending };
+        Poll::Ready(Ok(respond(call, verdict)))
+    }
+}
+
+fn respond<B>(mut call: Call, verdict: Result<Response<B>, Status>) -> Response<RpcBody<B>> {
+    match verdict {
+        Ok(response) => {
+            // A response without a body carries its status in the headers: the call ends here.
+            if let Some(status) = response.headers().get(Status::GRPC_STATUS) {
+                call.finish(Code::from_bytes(status.as_bytes()));
+                drop(call);
+                return response.map(|_| RpcBody::empty());
+            }
+            response.map(|body| RpcBody::new(call, body))
+        }
+        Err(status) => {
+            call.finish(status.code());
+            drop(call);
+            status.into_http::<()>().map(|()| RpcBody::empty())
+        }
+    }
+}

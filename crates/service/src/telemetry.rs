@@ -1,0 +1,118 @@
+//! Logs to standard error and traces to an OTLP collector.
+//!
+//! No patient text by construction: this crate's layers record method and code only, the libraries that could print
+//! frames or headers are held at warnings whatever the filter says, and a panic is logged by its place, never by its
+//! message (a slice out of bounds quotes the string it was cutting).
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tokio::runtime::Runtime;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, ParseError, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::config::{LogArgs, LogFormat, OtlpArgs};
+
+/// Libraries whose debug output holds frames, headers or bodies.
+const QUIET: [&str; 8] = ["h2", "hyper", "hyper_util", "tonic", "tower", "axum", "rustls", "opentelemetry"];
+/// Longest wait for the last spans when the process ends.
+const FLUSH: Duration = Duration::from_secs(3);
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The log filter is malformed.
+    #[error("log filter")]
+    Filter(#[from] ParseError),
+    /// The OTLP exporter could not be built.
+    #[error("OTLP exporter")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The exporter's runtime could not be started.
+    #[error("exporter runtime")]
+    Runtime(#[from] std::io::Error),
+    /// A subscriber was installed before.
+    #[error("telemetry was already set up")]
+    Twice(#[from] TryInitError),
+}
+
+/// Flushes spans when it is dropped; keep it to the end of `main`.
+#[derive(Debug, Default)]
+#[must_use = "dropping this ends the export of traces"]
+pub struct TelemetryGuard {
+    traces: Option<(SdkTracerProvider, Runtime)>,
+}
+
+/// Installs logging, tracing and the panic hook for the process.
+///
+/// # Errors
+/// On a malformed filter or endpoint, and when called twice.
+pub fn init(log: &LogArgs, otlp: &OtlpArgs, service_name: &'static str) -> Result<TelemetryGuard, TelemetryError> {
+    let filter = EnvFilter::builder().parse(&log.log_filter)?.and(filter_fn(harmless));
+    let traces = otlp.otlp_endpoint.as_deref().map(|url| exporter(url, otlp.sample_ratio, service_name)).transpose()?;
+    let spans = traces.as_ref().map(|(provider, _)| {
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer(service_name))
+            .with_location(false)
+            .with_threads(false)
+            .with_filter(LevelFilter::INFO)
+    });
+    tracing_subscriber::registry().with(spans).with(lines(log.log_format).with_filter(filter)).try_init()?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
+    Ok(TelemetryGuard { traces })
+}
+
+/// Whether an event or span cannot hold a frame, a header or a body.
+fn harmless(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::WARN || !QUIET.contains(&library)
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        // Colours stay as they are by default (NO_COLOR is heeded) unless nobody would see them.
+        LogFormat::Pretty if std::io::stderr().is_terminal() => lines.boxed(),
+        LogFormat::Pretty => lines.with_ansi(false).boxed(),
+    }
+}
+
+/// The exporter's connection lives on a runtime of its own: on the service's, the flush at the end could wait for a
+/// worker that waits for the flush.
+fn exporter(url: &str, ratio: f64, service: &'static str) -> Result<(SdkTracerProvider, Runtime), TelemetryError> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("otlp").enable_all().build()?;
+    let entered = runtime.enter();
+    let exporter = SpanExporter::builder().with_tonic().with_endpoint(url).with_timeout(FLUSH).build()?;
+    let provider = SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
+        .with_resource(Resource::builder().with_service_name(service).build())
+        .build();
+    drop(entered);
+    Ok((provider, runtime))
+}
+
+impl Drop for TelemetryGuard {
+    fn drop(&mut self) {
+        if let Some((provider, runtime)) = self.traces.take() {
+            // A collector that is away must not keep the process; the spans are lost then.
+            let _ = provider.shutdown_with_timeout(FLUSH);
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Empathy service: emotion assessment and dual-stage rewriting around the facts.

@@ -1,0 +1,86 @@
+//! `wenzhen.expert.v1.ExpertService`, built-in voice.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+use wenzhen_pack::Pack;
+use wenzhen_proto::clinical::v1::{PackInfo, Pins};
+use wenzhen_proto::expert::v1::expert_service_server::ExpertService;
+use wenzhen_proto::expert::v1::{DescribeRequest, DescribeResponse, DiagnoseRequest, DiagnoseResponse};
+
+use crate::knowledge::Knowledge;
+use crate::{Error, differential, draft, plan, validate};
+
+/// Name of the voice and of the model in pins.
+const VOICE: &str = "builtin";
+
+/// The expert agent over the packs that it holds. Cloning shares them.
+#[derive(Debug, Clone)]
+pub struct ExpertServer {
+    packs: Arc<HashMap<String, Knowledge>>,
+}
+
+impl ExpertServer {
+    /// Prepares the packs; their order does not matter.
+    pub fn new(packs: Vec<Arc<Pack>>) -> Self {
+        let packs = packs.into_iter().map(|pack| (pack.digest.to_string(), Knowledge::new(pack))).collect();
+        Self { packs: Arc::new(packs) }
+    }
+
+    /// Diagnoses; pure but for the packs held.
+    ///
+    /// # Errors
+    /// On a wrong request, an unknown pack, or a pack that cannot speak.
+    pub fn answer(&self, request: &DiagnoseRequest) -> Result<DiagnoseResponse, Error> {
+        let digest = validate::digest(request)?;
+        let knowledge = self.packs.get(digest).ok_or_else(|| Error::PackUnknown { digest: digest.to_owned() })?;
+        let case = validate::case(knowledge, request)?;
+        let weighings = differential::weigh(&case);
+        let plan = plan::plan(&case);
+        let draft = draft::draft(&case, &weighings, &plan)?;
+        Ok(DiagnoseResponse {
+            differential: weighings.into_iter().map(|w| differential::message(&case, w)).collect(),
+            clinician_plan: Some(plan.clinician),
+            patient_plan: Some(plan.patient),
+            draft: Some(draft),
+            citations: knowledge.index().cite(&case),
+            pins: Some(Pins {
+                pack_digest: digest.to_owned(),
+                weight_epoch: request.pins.as_ref().map_or(0, |pins| pins.weight_epoch),
+                prompt_version: String::new(),
+                model_version: VOICE.to_owned(),
+            }),
+        })
+    }
+
+    fn pack_infos(&self) -> Vec<PackInfo> {
+        let info = |knowledge: &Knowledge| {
+            let pack = knowledge.pack();
+            PackInfo {
+                id: pack.manifest.id.clone(),
+                version: pack.manifest.version.clone(),
+                digest: pack.digest.to_string(),
+                locales: pack.manifest.locales.iter().map(|l| validate::locale_message(*l).into()).collect(),
+            }
+        };
+        let mut infos: Vec<PackInfo> = self.packs.values().map(info).collect();
+        infos.sort_by(|a, b| (&a.id, &a.version, &a.digest).cmp(&(&b.id, &b.version, &b.digest)));
+        infos
+    }
+}
+
+#[tonic::async_trait]
+impl ExpertService for ExpertServer {
+    async fn diagnose(&self, request: Request<DiagnoseRequest>) -> Result<Response<DiagnoseResponse>, Status> {
+        Ok(Response::new(self.answer(request.get_ref())?))
+    }
+
+    async fn describe(&self, _request: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        Ok(Response::new(DescribeResponse {
+            packs: self.pack_infos(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            voice: VOICE.to_owned(),
+        }))
+    }
+}

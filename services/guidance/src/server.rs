@@ -1,0 +1,124 @@
+//! `wenzhen.guidance.v1.GuidanceService`, built-in voice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+use wenzhen_language::frames::{AskSpec, Framer};
+use wenzhen_language::{Interpreter, Utterance, proto};
+use wenzhen_pack::Pack;
+use wenzhen_proto::clinical::v1::PackInfo;
+use wenzhen_proto::guidance::v1::guidance_service_server::{GuidanceService, GuidanceServiceServer};
+use wenzhen_proto::guidance::v1::{
+    AskRequest, AskResponse, DescribeRequest, DescribeResponse, InterpretRequest, InterpretResponse,
+};
+
+use crate::{Error, convert};
+
+/// Understands and asks from the packs that it holds. Cloning shares them.
+#[derive(Debug, Clone)]
+pub struct GuidanceServer {
+    voices: Arc<BTreeMap<String, Voice>>,
+}
+
+/// A pack made ready.
+#[derive(Debug)]
+struct Voice {
+    interpreter: Interpreter,
+    framer: Framer,
+}
+
+impl GuidanceServer {
+    /// Compiles the packs; their order does not matter.
+    ///
+    /// # Errors
+    /// [`Error::Pack`] when a pack's sayings cannot be compiled.
+    pub fn new(packs: Vec<Arc<Pack>>) -> Result<Self, Error> {
+        let mut voices = BTreeMap::new();
+        for pack in packs {
+            let digest = pack.digest.to_string();
+            let interpreter = Interpreter::new(Arc::clone(&pack))?;
+            voices.insert(digest, Voice { interpreter, framer: Framer::new(pack) });
+        }
+        Ok(Self { voices: Arc::new(voices) })
+    }
+
+    /// The generated service around this server.
+    pub fn into_service(self) -> GuidanceServiceServer<Self> {
+        GuidanceServiceServer::new(self)
+    }
+
+    /// Understands a text.
+    ///
+    /// # Errors
+    /// On a wrong request or an unknown pack.
+    pub fn interpret_now(&self, request: &InterpretRequest) -> Result<InterpretResponse, Error> {
+        let (digest, epoch) = convert::pins(request.pins.as_ref())?;
+        let voice = self.voice(digest)?;
+        let pack = voice.interpreter.pack();
+        let checked = convert::interpret(pack, request)?;
+        let understood = voice.interpreter.interpret(&Utterance {
+            text: &request.text,
+            asked: &checked.asked,
+            clarifying: checked.clarifying,
+            locale: checked.locale,
+        });
+        let mut response = proto::interpretation(pack, &understood, request.turn);
+        response.pins = Some(proto::builtin_pins(pack, epoch));
+        Ok(response)
+    }
+
+    /// Words a question.
+    ///
+    /// # Errors
+    /// On a wrong request, an unknown pack, or one without a voice.
+    pub fn ask_now(&self, request: &AskRequest) -> Result<AskResponse, Error> {
+        let (digest, epoch) = convert::pins(request.pins.as_ref())?;
+        let framer = &self.voice(digest)?.framer;
+        let checked = convert::ask(framer.pack(), request)?;
+        let spec = AskSpec {
+            findings: &checked.findings,
+            ambiguity: checked.ambiguity,
+            locale: checked.locale,
+            last_frame: &request.last_frame,
+            subject: checked.subject,
+            seed: request.seed,
+        };
+        let question = framer.ask(&spec).map_err(convert::unaskable)?;
+        let mut response = proto::question(framer.pack(), question);
+        response.pins = Some(proto::builtin_pins(framer.pack(), epoch));
+        Ok(response)
+    }
+
+    fn voice(&self, digest: &str) -> Result<&Voice, Error> {
+        self.voices.get(digest).ok_or_else(|| Error::PackUnknown { digest: digest.to_owned() })
+    }
+}
+
+#[tonic::async_trait]
+impl GuidanceService for GuidanceServer {
+    async fn interpret(&self, request: Request<InterpretRequest>) -> Result<Response<InterpretResponse>, Status> {
+        Ok(Response::new(self.interpret_now(request.get_ref())?))
+    }
+
+    async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskResponse>, Status> {
+        Ok(Response::new(self.ask_now(request.get_ref())?))
+    }
+
+    async fn describe(&self, _request: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        let info = |(digest, voice): (&String, &Voice)| {
+            let manifest = &voice.framer.pack().manifest;
+            PackInfo {
+                id: manifest.id.clone(),
+                version: manifest.version.clone(),
+                digest: digest.clone(),
+                locales: manifest.locales.iter().map(|locale| proto::locale(*locale).into()).collect(),
+            }
+        };
+        Ok(Response::new(DescribeResponse {
+            packs: self.voices.iter().map(info).collect(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            voice: proto::BUILTIN.to_owned(),
+        }))
+    }
+}

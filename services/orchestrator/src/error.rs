@@ -1,0 +1,105 @@
+//! What can go wrong with a call, and the one place where it becomes a status.
+
+use std::time::Duration;
+
+use tonic::Status;
+use wenzhen_service::status;
+
+use crate::store::StoreError;
+
+/// An orchestrator error. No variant carries words of a patient.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// No bearer token in the metadata.
+    #[error("no bearer token was sent")]
+    NoToken,
+    /// The token opens something else, or nothing.
+    #[error("the token does not open this consultation")]
+    WrongToken,
+    /// Only a clinician may do this.
+    #[error("this call needs a clinician key")]
+    ClinicianOnly,
+    /// There is no such consultation (any more).
+    #[error("no such consultation")]
+    NotFound,
+    /// A field is not as it must be.
+    #[error("invalid request")]
+    Invalid(Vec<(&'static str, String)>),
+    /// The pack is not held here or by an agent.
+    #[error("pack {0} is not held here")]
+    PackUnknown(String),
+    /// An agent that answers does not hold the pack.
+    #[error("agent {agent} does not hold pack {digest}")]
+    PackUnknownTo {
+        /// The agent.
+        agent: &'static str,
+        /// The digest.
+        digest: String,
+    },
+    /// Another message of the consultation is being answered.
+    #[error("another message of this consultation is being answered")]
+    Busy,
+    /// The client has seen another version.
+    #[error("the consultation is at version {actual}, not {expected}")]
+    VersionMismatch {
+        /// What the client has seen.
+        expected: u64,
+        /// What it is.
+        actual: u64,
+    },
+    /// The message id was used for another text.
+    #[error("this message id was used for another text")]
+    MessageReused,
+    /// The consultation has ended.
+    #[error("the consultation has ended")]
+    Ended,
+    /// There is no turn to take back.
+    #[error("there is no turn to take back")]
+    NothingToUndo,
+    /// No plan waits for a signature.
+    #[error("no plan waits for a signature")]
+    NoPlan,
+    /// The pack cannot be used.
+    #[error("the pack cannot be used: {0}")]
+    Pack(String),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// One field that is not as it must be.
+    pub(crate) fn field(field: &'static str, expected: impl Into<String>) -> Self {
+        Self::Invalid(vec![(field, expected.into())])
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::NoToken => Self::unauthenticated(text),
+            Error::WrongToken | Error::ClinicianOnly => Self::permission_denied(text),
+            Error::NotFound | Error::Store(StoreError::NotFound) => Self::not_found("no such consultation"),
+            Error::Invalid(fields) => status::invalid_argument(&fields),
+            Error::PackUnknown(digest) | Error::PackUnknownTo { digest, .. } => {
+                status::failed_precondition("PACK_UNKNOWN", &text, &[("digest", digest.as_str())])
+            }
+            Error::Busy => Self::aborted(text),
+            Error::VersionMismatch { expected, actual } => status::failed_precondition(
+                "VERSION_MISMATCH",
+                &text,
+                &[("expected", expected.to_string().as_str()), ("actual", actual.to_string().as_str())],
+            ),
+            Error::MessageReused => Self::already_exists(text),
+            Error::Ended => status::failed_precondition("ENDED", &text, &[]),
+            Error::NothingToUndo => status::failed_precondition("NOTHING_TO_UNDO", &text, &[]),
+            Error::NoPlan => status::failed_precondition("NO_PLAN", &text, &[]),
+            Error::Pack(_) | Error::Store(StoreError::Damaged(_)) => Self::internal(text),
+            Error::Store(StoreError::Conflict { .. }) => Self::aborted(text),
+            Error::Store(StoreError::Unavailable(_)) => {
+                status::unavailable("STORE_UNAVAILABLE", "the store is away", Some(Duration::from_secs(1)))
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The policy: what to do next. Pure: the state before the turn and what the agents said determine
+//! the decision, so that every consultation can be replayed bit for bit.
+
+use wenzhen_language::redflag::ScreenContext;
+use wenzhen_pack::{Level, Profile, Sex as PackSex};
+use wenzhen_proto::clinical::v1::{FindingState, Sex, Urgency};
+use wenzhen_proto::guidance::v1::Intent;
+use wenzhen_proto::kg::v1::{Reason, Recommendation};
+use wenzhen_proto::orchestrator::v1::{ConsultationStatus, Decision, DecisionInputs, DecisionKind};
+
+use crate::Knowledge;
+use crate::state::State;
+use crate::topic::WHY_ASKED;
+
+/// Messages in a row that may lead nowhere before a clinician is called.
+const MISUNDERSTOOD_LIMIT: u32 = 3;
+
+/// The field of the person that asks for age and sex.
+pub const AGE_SEX: &str = "age_sex";
+/// The field of the person that asks for pregnancy.
+pub const PREGNANCY: &str = "pregnancy";
+
+/// Decides. `before` is the state with the message recorded, `inputs` what the agents said to it.
+pub fn decide(knowledge: &Knowledge, before: &State, inputs: &DecisionInputs) -> Decision {
+    let mut after = before.clone();
+    after.absorb(&knowledge.pack, inputs);
+    let danger = danger(knowledge, &after);
+    let mut decision = Turn { knowledge, before, after: &after, inputs, danger: &danger }.next();
+    decision.urgency = danger.urgency as i32;
+    decision.raised_flag_ids = danger.raised;
+    decision
+}
+
+/// Urgency and the red flags that are new.
+struct Danger {
+    urgency: Urgency,
+    raised: Vec<String>,
+    highest_raised: Urgency,
+}
+
+/// Red flags on everything recorded so far. The higher level stands; nothing a patient says lowers it.
+fn danger(knowledge: &Knowledge, after: &State) -> Danger {
+    let pack = &knowledge.pack;
+    let lit = pack.safety.cues.iter().enumerate().filter(|(_, cue)| after.cues.contains(&cue.id)).map(|(i, _)| i);
+    let present: Vec<_> = after
+        .record
+        .iter()
+        .filter(|o| o.state() == FindingState::Present && !o.past)
+        .filter_map(|o| pack.finding(&o.finding_id))
+        .collect();
+    let flagged = knowledge.screen.evaluate(&lit.collect(), &present, &screen_context(after));
+    let mut found = Danger { urgency: after.urgency, raised: Vec::new(), highest_raised: Urgency::Routine };
+    for flag in flagged {
+        let Some(red_flag) = pack.safety.red_flags.get(flag.flag) else { continue };
+        if !after.flags.contains(&red_flag.id) {
+            found.raised.push(red_flag.id.clone());
+            found.highest_raised = found.highest_raised.max(urgency(red_flag.level));
+        }
+    }
+    found.urgency = found.urgency.max(found.highest_raised);
+    found
+}
+
+/// What the red-flag rules ask about the person.
+pub fn screen_context(state: &State) -> ScreenContext {
+    ScreenContext {
+        age_months: state.patient.age_months,
+        sex: match state.patient.sex() {
+            Sex::Unspecified => None,
+            Sex::Female => Some(PackSex::Female),
+            Sex::Male => Some(PackSex::Male),
+        },
+        pregnant: state.patient.pregnant,
+        pregnancy_weeks: state.patient.pregnancy_weeks,
+    }
+}
+
+/// The urgency of a red flag's level.
+pub fn urgency(level: Level) -> Urgency {
+    match level {
+        Level::Today => Urgency::Today,
+        Level::Crisis => Urgency::Crisis,
+        Level::Emergency => Urgency::Emergency,
+    }
+}
+
+struct Turn<'a> {
+    knowledge: &'a Knowledge,
+    before: &'a State,
+    after: &'a State,
+    inputs: &'a DecisionInputs,
+    danger: &'a Danger,
+}
+
+impl Turn<'_> {
+    /// The rules, most important first; the first that speaks decides.
+    fn next(&self) -> Decision {
+        self.urgent()
+            .or_else(|| self.out_of_hands())
+            .or_else(|| self.stop())
+            .or_else(|| self.unclear_words())
+            .or_else(|| self.clarify())
+            .or_else(|| self.concluded())
+            .unwrap_or_else(|| self.go_on())
+    }
+
+    fn intent(&self) -> Intent {
+        Intent::try_from(self.inputs.intent).unwrap_or(Intent::Unspecified)
+    }
+
+    fn urgent(&self) -> Option<Decision> {
+        if self.danger.highest_raised > Urgency::Today {
+            return Some(decision(DecisionKind::Escalate, "red_flag"));
+        }
+        let held = self.before.status == ConsultationStatus::HandedOver;
+        (self.danger.urgency > Urgency::Today && !held).then(|| decision(DecisionKind::Escalate, "still_urgent"))
+    }
+
+    fn out_of_hands(&self) -> Option<Decision> {
+        let held = self.before.status == ConsultationStatus::HandedOver;
+        held.then(|| decision(DecisionKind::HandOver, "handed_over"))
+    }
+
+    fn stop(&self) -> Option<Decision> {
+        (self.intent() == Intent::WantsStop).then(|| decision(DecisionKind::End, "patient"))
+    }
+
+    /// Nothing was learned from the words: bring the patient back, gently, and not for ever.
+    fn unclear_words(&self) -> Option<Decision> {
+        let learned = !self.inputs.observations.is_empty()
+            || !self.inputs.withdrawn_finding_ids.is_empty()
+            || !self.inputs.ambiguity_ids.is_empty()
+            || self
+                .inputs
+                .patient
+                .as_ref()
+                .is_some_and(|p| *p != wenzhen_proto::clinical::v1::PatientContext::default());
+        if learned || self.concluded_before() {
+            return None;
+        }
+        let reason = match self.intent() {
+            Intent::Greeting => return Some(decision(DecisionKind::Redirect, "greeting")),
+            Intent::AsksQuestion => return Some(self.question_from_patient()),
+            Intent::OffTopic => "off_topic",
+            Intent::Unclear | Intent::Unspecified if self.asked_for_context() => return None,
+            Intent::Unclear | Intent::Unspecified | Intent::Report => "unclear",
+            Intent::Refuses | Intent::Answer | Intent::Correction | Intent::AsksDiagnosis | Intent::WantsStop => {
+                return None;
+            }
+        };
+        if self.before.misunderstood + 1 >= MISUNDERSTOOD_LIMIT {
+            return Some(decision(DecisionKind::HandOver, "misunderstood"));
+        }
+        Some(decision(DecisionKind::Redirect, reason))
+    }
+
+    /// A question about the person that got no usable answer is not asked twice.
+    fn asked_for_context(&self) -> bool {
+        self.before.question.as_ref().is_some_and(|q| !q.context_field.is_empty())
+    }
+
+    fn question_from_patient(&self) -> Decision {
+        let topic = &self.inputs.question_topic;
+        let voice = self.knowledge.voice(self.after.locale).ok();
+        let always = voice.is_some_and(|v| v.topics.iter().any(|t| t.always && t.id == *topic));
+        let why = topic == WHY_ASKED && self.before.question.is_some();
+        if always || why {
+            return decision(DecisionKind::Answer, topic);
+        }
+        decision(DecisionKind::Redirect, "later")
+    }
+
+    fn clarify(&self) -> Option<Decision> {
+        let open = self.inputs.ambiguity_ids.iter().find(|id| !self.before.clarified.contains(*id))?;
+        Some(Decision { ambiguity_id: open.clone(), ..decision(DecisionKind::Clarify, "ambiguous") })
+    }
+
+    fn concluded_before(&self) -> bool {
+        self.before.status == ConsultationStatus::Concluded
+    }
+
+    /// After the diagnosis: new findings may change it, everything else is answered from the record.
+    fn concluded(&self) -> Option<Decision> {
+        if !self.concluded_before() {
+            return None;
+        }
+        let changed = self.after.record != self.before.record;
+        if changed {
+            return None;
+        }
+        let topic = match self.intent() {
+            Intent::Greeting => "thanks",
+            _ if self.inputs.question_topic.is_empty() => "default",
+            _ => &self.inputs.question_topic,
+        };
+        Some(decision(DecisionKind::Answer, topic))
+    }
+
+    /// Ask or decide, as the graph recommends.
+    fn go_on(&self) -> Decision {
+        let recommendation = Recommendation::try_from(self.inputs.recommendation).unwrap_or_default();
+        if self.after.record.is_empty() && self.graph_answers() {
+            return decision(DecisionKind::Redirect, "no_complaint");
+        }
+        if let Some(field) = self.ask_person(AGE_SEX) {
+            return field;
+        }
+        if !self.graph_answers() {
+            return decision(DecisionKind::Abstain, "no_graph");
+        }
+        if self.intent() == Intent::AsksDiagnosis {
+            return self.conclude("asked_for");
+        }
+        match recommendation {
+            Recommendation::Ask if self.may_ask() => Decision {
+                finding_ids: self.findings_to_ask(),
+                ..decision(DecisionKind::Ask, reason_label(self.inputs.reason))
+            },
+            Recommendation::Diagnose => self.conclude(reason_label(self.inputs.reason)),
+            Recommendation::Ask | Recommendation::Abstain | Recommendation::Unspecified => {
+                self.conclude(reason_label(self.inputs.reason))
+            }
+        }
+    }
+
+    fn graph_answers(&self) -> bool {
+        self.inputs.recommendation != Recommendation::Unspecified as i32
+    }
+
+    fn may_ask(&self) -> bool {
+        let rounds_left = self.before.rounds < self.knowledge.pack.manifest.dialogue.max_rounds;
+        rounds_left && !self.findings_to_ask().is_empty() && !self.concluded_before()
+    }
+
+    /// The best findings, those of one question at most; findings that exclude each other are
+    /// left for the next question.
+    fn findings_to_ask(&self) -> Vec<String> {
+        let pack = &self.knowledge.pack;
+        let limit = pack.manifest.dialogue.findings_per_question as usize;
+        let mut chosen: Vec<wenzhen_pack::FindingIx> = Vec::new();
+        for candidate in &self.inputs.worth_asking {
+            let Some(ix) = pack.finding(&candidate.finding_id) else { continue };
+            let Some(finding) = pack.findings.get(ix.at()) else { continue };
+            let clashes = |other: &wenzhen_pack::FindingIx| {
+                finding.excludes.contains(other) || pack.findings.get(other.at()).is_some_and(|o| related(o, finding))
+            };
+            if chosen.len() < limit && finding.askable() && !chosen.iter().any(clashes) {
+                chosen.push(ix);
+            }
+        }
+        chosen.iter().filter_map(|ix| pack.findings.get(ix.at())).map(|f| f.id.clone()).collect()
+    }
+
+    /// A diagnosis where the posterior allows it, after the plan's preconditions; else an abstention.
+    fn conclude(&self, reason: &str) -> Decision {
+        let threshold = self.knowledge.pack.manifest.dialogue.abstain_posterior;
+        let best = self.after.ranked.first().map_or(0.0, |r| r.score);
+        let abstained = Recommendation::try_from(self.inputs.recommendation) == Ok(Recommendation::Abstain);
+        if best < threshold || (abstained && reason != "asked_for") {
+            return decision(DecisionKind::Abstain, reason);
+        }
+        self.ask_person(PREGNANCY).unwrap_or_else(|| decision(DecisionKind::Diagnose, reason))
+    }
+
+    /// Asks for a field of the person once, when it matters and is not known.
+    fn ask_person(&self, field: &str) -> Option<Decision> {
+        if self.knowledge.pack.manifest.profile != Profile::Medical || self.before.context_asked.contains(field) {
+            return None;
+        }
+        let patient = &self.after.patient;
+        let age = self.after.age_years();
+        let wanted = match field {
+            AGE_SEX => patient.age_months.is_none() || patient.sex() == Sex::Unspecified && age.is_none_or(|a| a >= 12),
+            _ => {
+                let fertile = age.is_none_or(|age| (12..=55).contains(&age));
+                patient.sex() != Sex::Male && fertile && patient.pregnant.is_none()
+            }
+        };
+        wanted.then(|| Decision { context_field: field.to_owned(), ..decision(DecisionKind::AskContext, "person") })
+    }
+}
+
+/// Parent and child are not asked in one breath: the answer to the first may settle the second.
+fn related(a: &wenzhen_pack::Finding, b: &wenzhen_pack::Finding) -> bool {
+    let parent_of = |upper: &wenzhen_pack::Finding, lower: &wenzhen_pack::Finding| {
+        lower.parent.is_some() && (lower.parent == upper.parent && lower.axis.is_some() && lower.axis == upper.axis)
+    };
+    parent_of(a, b)
+}
+
+fn reason_label(reason: i32) -> &'static str {
+    match Reason::try_from(reason).unwrap_or_default() {
+        Reason::Unspecified => "unspecified",
+        Reason::Gain => "gain",
+        Reason::PosteriorReached => "posterior_reached",
+        Reason::CosineReached => "cosine_reached",
+        Reason::GainVanished => "gain_vanished",
+        Reason::RoundsSpent => "rounds_spent",
+        Reason::NothingLeft => "nothing_left",
+        Reason::NoEvidence => "no_evidence",
+    }
+}
+
+fn decision(kind: DecisionKind, reason: &str) -> Decision {
+    Decision { kind: kind as i32, reason: reason.to_owned(), ..Decision::default() }
+}

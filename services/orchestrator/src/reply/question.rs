@@ -1,0 +1,148 @@
+//! Questions: for findings, for the meaning of a saying, for the person, and back to the question that stands.
+
+use wenzhen_language::frames::AskSpec;
+use wenzhen_pack::FindingIx;
+use wenzhen_proto::clinical::v1::{Agent, Locale, Subject};
+use wenzhen_proto::guidance::v1::{AskRequest, AskResponse, Intent, QuickAnswer};
+use wenzhen_proto::orchestrator::v1::{DecisionKind, Question, Stage};
+
+use super::{Composer, Material};
+use crate::agents::call;
+use crate::policy::PREGNANCY;
+use crate::{Error, knowledge};
+
+/// Asks.
+pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>) -> Result<(), Error> {
+    let voice = material.scene.knowledge.voice(material.after.locale)?;
+    let decision = material.decision;
+    let question = if decision.kind() == DecisionKind::AskContext {
+        person(material)?
+    } else {
+        let worded = word(material, composer).await?;
+        composer.made_by(Agent::Guidance, worded.pins);
+        Question {
+            text: worded.text,
+            finding_ids: decision.finding_ids.clone(),
+            ambiguity_id: decision.ambiguity_id.clone(),
+            context_field: String::new(),
+            quick_answers: worded.quick_answers.into_iter().map(|a| a.text).collect(),
+            frame: worded.frame,
+        }
+    };
+    let intent = Intent::try_from(material.inputs.intent).unwrap_or_default();
+    match intent {
+        Intent::Refuses => {
+            composer.line(&material.pick(&voice.refused).replace("{question}", &question.text)).await;
+        }
+        Intent::Correction => {
+            composer.line(&voice.corrected).await;
+            composer.line(&question.text).await;
+        }
+        _ => composer.line(&question.text).await,
+    }
+    composer.question = Some(question);
+    Ok(())
+}
+
+fn person(material: &Material<'_>) -> Result<Question, Error> {
+    let voice = material.scene.knowledge.voice(material.after.locale)?;
+    let field = &material.decision.context_field;
+    let (text, quick_answers) = if field == PREGNANCY {
+        (&voice.ask_pregnancy, voice.pregnancy_answers.clone())
+    } else {
+        (&voice.ask_age_sex, Vec::new())
+    };
+    Ok(Question { text: text.clone(), context_field: field.clone(), quick_answers, ..Question::default() })
+}
+
+/// The words of guidance; without it, those of our own frames.
+async fn word(material: &Material<'_>, composer: &mut Composer<'_>) -> Result<AskResponse, Error> {
+    let (scene, after, decision) = (material.scene, material.after, material.decision);
+    let request = AskRequest {
+        pins: Some(after.pins()),
+        finding_ids: decision.finding_ids.clone(),
+        ambiguity_id: decision.ambiguity_id.clone(),
+        locale: knowledge::from_locale(scene.knowledge.locale(after.locale)) as i32,
+        last_frame: material.before.last_frame.clone(),
+        subject: after.patient.subject,
+        seed: after.started.seed.wrapping_add(u64::from(scene.number)),
+    };
+    let mut client = scene.agents.guidance.clone();
+    let work = call(Agent::Guidance, scene.agents.budgets.ask, client.ask(request.clone()));
+    match composer.out().during(Stage::Asking, work).await {
+        Ok(worded) => Ok(worded),
+        Err(why) => {
+            composer.degrade(why);
+            own_frame(material, &request)
+        }
+    }
+}
+
+fn own_frame(material: &Material<'_>, request: &AskRequest) -> Result<AskResponse, Error> {
+    let knowledge = material.scene.knowledge;
+    let findings: Vec<FindingIx> = request.finding_ids.iter().filter_map(|id| knowledge.pack.finding(id)).collect();
+    let spec = AskSpec {
+        findings: &findings,
+        ambiguity: knowledge.pack.ambiguities.iter().position(|a| a.id == request.ambiguity_id),
+        locale: knowledge.locale(Locale::try_from(request.locale).unwrap_or_default()),
+        last_frame: &request.last_frame,
+        subject: wenzhen_language::proto::subject(Subject::try_from(request.subject).unwrap_or_default()),
+        seed: request.seed,
+    };
+    let worded = knowledge.framer.ask(&spec).map_err(|e| Error::Pack(e.to_string()))?;
+    Ok(AskResponse {
+        text: worded.text,
+        frame: worded.frame,
+        quick_answers: worded.quick_answers.into_iter().map(|text| QuickAnswer { text }).collect(),
+        pins: None,
+    })
+}
+
+/// Back to the question that stands, or to the complaint when none does.
+pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_>) -> Result<(), Error> {
+    let voice = material.scene.knowledge.voice(material.after.locale)?;
+    let standing = standing(material).await?;
+    let text = standing.as_ref().map_or("", |q| q.text.as_str());
+    let variants = match material.decision.reason.as_str() {
+        "greeting" if standing.is_none() => &voice.greeting,
+        "greeting" | "off_topic" => &voice.off_topic,
+        "later" => &voice.later,
+        _ => &voice.unclear,
+    };
+    let variant = material.pick(variants);
+    let fallback = voice.greeting.first().map_or("", String::as_str);
+    let line = if material.decision.reason == "greeting" {
+        if text.is_empty() { variant.to_owned() } else { text.to_owned() }
+    } else if material.decision.reason == "no_complaint" && text.is_empty() {
+        fallback.to_owned()
+    } else {
+        variant.replace("{question}", if text.is_empty() { fallback } else { text })
+    };
+    composer.line(&line).await;
+    composer.question = standing;
+    Ok(())
+}
+
+/// The question that stands, in the language that is spoken now.
+async fn standing(material: &Material<'_>) -> Result<Option<Question>, Error> {
+    let Some(question) = &material.before.question else { return Ok(None) };
+    if material.before.locale == material.after.locale || material.before.locale == Locale::Unspecified {
+        return Ok(Some(question.clone()));
+    }
+    let knowledge = material.scene.knowledge;
+    if !question.context_field.is_empty() {
+        let voice = knowledge.voice(material.after.locale)?;
+        let text = if question.context_field == PREGNANCY { &voice.ask_pregnancy } else { &voice.ask_age_sex };
+        return Ok(Some(Question { text: text.clone(), ..question.clone() }));
+    }
+    let request = AskRequest {
+        finding_ids: question.finding_ids.clone(),
+        ambiguity_id: question.ambiguity_id.clone(),
+        locale: material.after.locale as i32,
+        subject: material.after.patient.subject,
+        ..AskRequest::default()
+    };
+    let worded = own_frame(material, &request)?;
+    let quick_answers = worded.quick_answers.into_iter().map(|a| a.text).collect();
+    Ok(Some(Question { text: worded.text, frame: worded.frame, quick_answers, ..question.clone() }))
+}

@@ -1,0 +1,112 @@
+//! What the holder of a consultation may do (clinicians may read and end it too).
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Request;
+use wenzhen_proto::orchestrator::v1 as api;
+use wenzhen_proto::orchestrator::v1::event::Kind;
+use wenzhen_service::Deadline;
+
+use super::{Open, Orchestrator, Streaming};
+use crate::auth::Caller;
+use crate::state::Stage;
+use crate::turn::{Message, Updates};
+use crate::{Error, context, export, view};
+
+/// Updates that may wait for a slow listener.
+const UPDATES: usize = 64;
+/// Events in one page at most.
+const MAX_PAGE: u32 = 1000;
+/// Events in one page when the client does not say.
+const PAGE: u32 = 100;
+
+impl Orchestrator {
+    pub(super) async fn message(
+        &self,
+        request: Request<api::SendMessageRequest>,
+    ) -> Result<Streaming<api::SendMessageResponse>, Error> {
+        let (metadata, extensions, request) = request.into_parts();
+        context::client_id("message_id", &request.message_id)?;
+        context::words(&request.text)?;
+        let (open, lock) = self.open_to_write(&metadata, &request.consultation_id).await?;
+        if open.caller != Caller::Patient {
+            return Err(Error::WrongToken);
+        }
+        let message =
+            Message { id: request.message_id, text: request.text, expected_version: request.expected_version };
+        let (sender, updates) = mpsc::channel(UPDATES);
+        let runner = self.0.runner.clone();
+        let turn = async move {
+            let out = Updates::new(sender);
+            if let Err(error) = runner.run(&lock, open.state, &message, &out).await {
+                out.fail(error.into()).await;
+            }
+        };
+        // The turn runs on by itself: a listener who leaves must not leave it half recorded.
+        match extensions.get::<Deadline>().copied() {
+            Some(deadline) => tokio::spawn(deadline.scope(turn)),
+            None => tokio::spawn(turn),
+        };
+        Ok(Box::pin(ReceiverStream::new(updates)))
+    }
+
+    pub(super) async fn undo(&self, request: Request<api::UndoTurnRequest>) -> Result<api::UndoTurnResponse, Error> {
+        let (open, lock) = self.open_to_write(request.metadata(), &request.get_ref().consultation_id).await?;
+        let state = &open.state;
+        if let Some(expected) = request.get_ref().expected_version.filter(|v| *v != state.version) {
+            return Err(Error::VersionMismatch { expected, actual: state.version });
+        }
+        let last = state.last_turn().filter(|turn| state.can_undo() && turn.stage == Stage::Replied);
+        let turn = last.ok_or(Error::NothingToUndo)?.number;
+        let after = self.sessions().undo(&lock, state, turn).await?;
+        Ok(api::UndoTurnResponse { turn, version: after.version, question: after.question.clone() })
+    }
+
+    pub(super) fn view(open: &Open) -> api::Consultation {
+        view::consultation(open.id, &open.state, &open.caller)
+    }
+
+    pub(super) async fn events(
+        &self,
+        request: Request<api::ListEventsRequest>,
+    ) -> Result<api::ListEventsResponse, Error> {
+        let open = self.open(request.metadata(), &request.get_ref().consultation_id).await?;
+        let request = request.get_ref();
+        let size = match request.page_size {
+            0 => PAGE,
+            size if size <= MAX_PAGE => size,
+            size => return Err(Error::field("page_size", format!("0 to {MAX_PAGE}, got {size}"))),
+        } as usize;
+        let mut events = self.sessions().store().read(open.id, request.after_version, size + 1).await?;
+        let more = events.len() > size;
+        events.truncate(size);
+        let events = events.iter().map(|event| view::event(event, &open.state, &open.caller)).collect();
+        Ok(api::ListEventsResponse { events, more })
+    }
+
+    pub(super) async fn export(
+        &self,
+        request: Request<api::ExportConsultationRequest>,
+    ) -> Result<api::ExportConsultationResponse, Error> {
+        let open = self.open(request.metadata(), &request.get_ref().consultation_id).await?;
+        let events = self.sessions().events(open.id, 0).await?;
+        let events: Vec<_> = events.iter().map(|event| view::event(event, &open.state, &open.caller)).collect();
+        let consultation = Self::view(&open);
+        let markdown = export::markdown(self.sessions().knowledge(&open.state)?, &consultation, &events)?;
+        Ok(api::ExportConsultationResponse { consultation: Some(consultation), events, markdown })
+    }
+
+    pub(super) async fn end(
+        &self,
+        request: Request<api::EndConsultationRequest>,
+    ) -> Result<api::EndConsultationResponse, Error> {
+        let (open, lock) = self.open_to_write(request.metadata(), &request.get_ref().consultation_id).await?;
+        if open.state.status == api::ConsultationStatus::Ended {
+            return Ok(api::EndConsultationResponse { version: open.state.version });
+        }
+        let reason = if open.caller.is_clinician() { api::EndReason::Clinician } else { api::EndReason::Patient };
+        let ended = Kind::Ended(api::Ended { reason: reason as i32 });
+        let after = self.sessions().commit(&lock, &open.state, 0, vec![ended]).await?;
+        Ok(api::EndConsultationResponse { version: after.version })
+    }
+}

@@ -1,0 +1,207 @@
+//! Consultations under way: one writer at a time each, recent states in memory, events to the store.
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lru::LruCache;
+use parking_lot::Mutex;
+use prost_types::Timestamp;
+use wenzhen_proto::clinical::v1::Urgency;
+use wenzhen_proto::orchestrator::v1::event::Kind;
+use wenzhen_proto::orchestrator::v1::{ConsultationStatus, Event, PendingReason, PlanStatus, TurnUndone};
+
+use crate::knowledge::Library;
+use crate::state::State;
+use crate::store::{Append, ConsultationId, PendingSummary, Store, StoreError, Summary};
+use crate::{Error, Knowledge};
+
+/// States kept in memory; the others are folded from their events when next needed.
+const CACHED: usize = 8192;
+/// Events read at once.
+const PAGE: usize = 1000;
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// All consultations of this process.
+pub(crate) struct Sessions {
+    store: Arc<dyn Store>,
+    pub(crate) library: Library,
+    states: Mutex<LruCache<ConsultationId, Arc<State>>>,
+    busy: Mutex<HashSet<ConsultationId>>,
+}
+
+/// The right to change one consultation; given back on drop.
+pub(crate) struct Lock {
+    sessions: Arc<Sessions>,
+    id: ConsultationId,
+}
+
+impl Lock {
+    pub(crate) fn id(&self) -> ConsultationId {
+        self.id
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.sessions.busy.lock().remove(&self.id);
+    }
+}
+
+impl Sessions {
+    pub(crate) fn new(store: Arc<dyn Store>, library: Library) -> Self {
+        let capacity = NonZeroUsize::new(CACHED).unwrap_or(NonZeroUsize::MIN);
+        Self { store, library, states: Mutex::new(LruCache::new(capacity)), busy: Mutex::default() }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Takes the right to change a consultation.
+    pub(crate) fn lock(self: &Arc<Self>, id: ConsultationId) -> Result<Lock, Error> {
+        if !self.busy.lock().insert(id) {
+            return Err(Error::Busy);
+        }
+        Ok(Lock { sessions: self.clone(), id })
+    }
+
+    /// The state of a consultation, from memory or from its events.
+    pub(crate) async fn load(&self, id: ConsultationId) -> Result<Arc<State>, Error> {
+        if let Some(state) = self.states.lock().get(&id) {
+            return Ok(state.clone());
+        }
+        let events = self.events(id, 0).await?;
+        let state = Arc::new(self.fold(&events)?);
+        self.states.lock().put(id, state.clone());
+        Ok(state)
+    }
+
+    /// The pack that a consultation is pinned to.
+    pub(crate) fn knowledge(&self, state: &State) -> Result<&Arc<Knowledge>, Error> {
+        self.library.get(&state.pins().pack_digest)
+    }
+
+    /// All events after a version.
+    pub(crate) async fn events(&self, id: ConsultationId, after: u64) -> Result<Vec<Event>, Error> {
+        let mut events = Vec::new();
+        let mut after = after;
+        loop {
+            let page = self.store.read(id, after, PAGE).await?;
+            let full = page.len() == PAGE;
+            after = page.last().map_or(after, |event| event.version);
+            events.extend(page);
+            if !full {
+                return Ok(events);
+            }
+        }
+    }
+
+    fn fold(&self, events: &[Event]) -> Result<State, Error> {
+        let started = events.first().and_then(|event| match &event.kind {
+            Some(Kind::Started(started)) => started.pins.as_ref(),
+            _ => None,
+        });
+        let pins = started.ok_or_else(|| StoreError::Damaged("the first event does not open a consultation".into()))?;
+        Ok(State::fold(&self.library.get(&pins.pack_digest)?.pack, events))
+    }
+
+    /// Opens a consultation.
+    pub(crate) async fn create(&self, id: ConsultationId, pack: &Knowledge, kind: Kind) -> Result<Arc<State>, Error> {
+        let mut state = State::fold(&pack.pack, &[]);
+        self.append(id, &mut state, pack, 0, vec![kind]).await?;
+        Ok(self.keep(id, state))
+    }
+
+    /// Appends events of a turn (0: outside turns) and gives the state after them. Nothing is
+    /// changed in memory before the store has them.
+    pub(crate) async fn commit(
+        &self,
+        lock: &Lock,
+        state: &State,
+        turn: u32,
+        kinds: Vec<Kind>,
+    ) -> Result<Arc<State>, Error> {
+        let knowledge = self.knowledge(state)?;
+        let mut state = state.clone();
+        let appended = self.append(lock.id, &mut state, knowledge, turn, kinds).await;
+        if appended.is_err() {
+            self.states.lock().pop(&lock.id);
+        }
+        appended?;
+        Ok(self.keep(lock.id, state))
+    }
+
+    /// Takes a turn back: the state is folded anew without it.
+    pub(crate) async fn undo(&self, lock: &Lock, state: &State, turn: u32) -> Result<Arc<State>, Error> {
+        self.commit(lock, state, 0, vec![Kind::TurnUndone(TurnUndone { undone_turn: turn })]).await?;
+        self.states.lock().pop(&lock.id);
+        self.load(lock.id).await
+    }
+
+    /// Deletes a consultation.
+    pub(crate) async fn delete(&self, lock: &Lock) -> Result<bool, Error> {
+        self.states.lock().pop(&lock.id);
+        Ok(self.store.delete(lock.id).await?)
+    }
+
+    fn keep(&self, id: ConsultationId, state: State) -> Arc<State> {
+        let state = Arc::new(state);
+        self.states.lock().put(id, state.clone());
+        state
+    }
+
+    async fn append(
+        &self,
+        id: ConsultationId,
+        state: &mut State,
+        knowledge: &Knowledge,
+        turn: u32,
+        kinds: Vec<Kind>,
+    ) -> Result<(), Error> {
+        let (expected, at) = (state.version, now());
+        let versions = expected + 1..;
+        let stamped =
+            versions.zip(kinds).map(|(version, kind)| Event { version, at: Some(at), turn, kind: Some(kind) });
+        let events: Vec<Event> = stamped.collect();
+        for event in &events {
+            state.apply(&knowledge.pack, event);
+        }
+        let summary = summary(state);
+        self.store.append(Append { id, expected, events, summary }).await?;
+        Ok(())
+    }
+}
+
+/// What the store is to know of a consultation without reading it.
+fn summary(state: &State) -> Summary {
+    let days = i64::from(state.started.retention_days) + 1;
+    let expires_day = u32::try_from(state.last_at.seconds / SECONDS_A_DAY + days).unwrap_or(u32::MAX);
+    let ended = state.status == ConsultationStatus::Ended;
+    let waiting = |wanted: bool, reason| wanted.then_some(reason);
+    let plan = state.diagnosis.as_ref().is_some_and(|d| d.plan_status() == PlanStatus::Waiting);
+    let handed_over = state.status == ConsultationStatus::HandedOver && state.waiting_since.is_some();
+    let reason = waiting(state.urgency > Urgency::Today && state.waiting_since.is_some(), PendingReason::Urgent)
+        .or_else(|| waiting(handed_over, PendingReason::HandedOver))
+        .or_else(|| waiting(plan && !ended, PendingReason::Plan));
+    let since_ms = u64::try_from(state.waiting_since.unwrap_or(state.last_at).seconds).unwrap_or(0) * 1000;
+    let pending = reason.map(|reason| PendingSummary { reason, urgency: state.urgency, since_ms });
+    Summary { expires_day, pending }
+}
+
+/// The day after which a consultation is deleted, as seconds since 1970.
+pub(crate) fn expires_at(state: &State) -> Timestamp {
+    Timestamp { seconds: i64::from(summary(state).expires_day) * SECONDS_A_DAY, nanos: 0 }
+}
+
+/// Today, as days since 1970.
+pub(crate) fn today() -> u32 {
+    u32::try_from(now().seconds / SECONDS_A_DAY).unwrap_or(u32::MAX)
+}
+
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let nanos = i32::try_from(since.subsec_nanos()).unwrap_or(0);
+    Timestamp { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos }
+}

@@ -1,0 +1,336 @@
+//! A consultation's state: the fold of its events. Pure.
+
+use std::collections::BTreeSet;
+
+use prost_types::Timestamp;
+use wenzhen_pack::Pack;
+use wenzhen_proto::clinical::v1::{
+    CandidateFinding, EmotionAssessment, Locale, Observation, PatientContext, Pins, RankedCondition, Urgency,
+};
+use wenzhen_proto::orchestrator::v1::event::Kind;
+use wenzhen_proto::orchestrator::v1::{
+    ConsultationStatus, Decided, Decision, DecisionInputs, DecisionKind, Diagnosis, Event, MessageReceived, PlanStatus,
+    Question, Replied, Started,
+};
+
+use crate::recorder;
+
+/// How far a turn has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The message is recorded.
+    Received,
+    /// The decision has fallen.
+    Decided,
+    /// The reply is recorded.
+    Replied,
+}
+
+/// One turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Id of the message that began it.
+    pub message_id: String,
+    /// SHA-256 of that message's text.
+    pub text_sha256: Vec<u8>,
+    /// Version of the event that began it.
+    pub version: u64,
+    /// How far it has come.
+    pub stage: Stage,
+    /// It was taken back.
+    pub undone: bool,
+}
+
+/// A consultation as it stands.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct State {
+    /// Number of events.
+    pub version: u64,
+    /// What opened it.
+    pub started: Started,
+    /// When it was opened.
+    pub started_at: Timestamp,
+    /// When something last happened.
+    pub last_at: Timestamp,
+    /// Language; unset until the first message tells.
+    pub locale: Locale,
+    /// The person.
+    pub patient: PatientContext,
+    /// What was observed, in the order of the last word on each finding.
+    pub record: Vec<Observation>,
+    /// Findings asked or refused.
+    pub asked: Vec<String>,
+    /// Questions for findings so far.
+    pub rounds: u32,
+    /// Ambiguities clarified.
+    pub clarified: BTreeSet<String>,
+    /// Fields of the person asked for.
+    pub context_asked: BTreeSet<String>,
+    /// Cues lit so far.
+    pub cues: BTreeSet<String>,
+    /// Red flags raised so far.
+    pub flags: BTreeSet<String>,
+    /// Urgency.
+    pub urgency: Urgency,
+    /// Where it stands.
+    pub status: ConsultationStatus,
+    /// The question that stands.
+    pub question: Option<Question>,
+    /// Frame of the last question.
+    pub last_frame: String,
+    /// The diagnosis.
+    pub diagnosis: Option<Diagnosis>,
+    /// The last assessment.
+    pub emotion: Option<EmotionAssessment>,
+    /// Conditions as of the last decision.
+    pub ranked: Vec<RankedCondition>,
+    /// Findings worth asking as of the last decision.
+    pub worth_asking: Vec<CandidateFinding>,
+    /// Messages in a row that led nowhere.
+    pub misunderstood: u32,
+    /// All turns.
+    pub turns: Vec<Turn>,
+    /// Messages recorded whose turn never came to a decision: their words still count for red flags.
+    pub unheard: Vec<String>,
+    /// Since when a clinician is waited for.
+    pub waiting_since: Option<Timestamp>,
+    /// Turns up to this one cannot be taken back: a clinician has acted on them.
+    pub settled_turn: u32,
+}
+
+impl State {
+    /// Folds all events of a consultation. Of a turn that was taken back only what concerns safety
+    /// stays: its cues, its red flags and its urgency.
+    pub fn fold(pack: &Pack, events: &[Event]) -> Self {
+        let undone: BTreeSet<u32> = events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                Some(Kind::TurnUndone(undone)) => Some(undone.undone_turn),
+                _ => None,
+            })
+            .collect();
+        let mut state = Self { urgency: Urgency::Routine, status: ConsultationStatus::Open, ..Self::default() };
+        for event in events {
+            if undone.contains(&event.turn) {
+                state.apply_undone(event);
+            } else {
+                state.apply(pack, event);
+            }
+        }
+        state
+    }
+
+    /// What the consultation is pinned to.
+    pub fn pins(&self) -> Pins {
+        self.started.pins.clone().unwrap_or_default()
+    }
+
+    /// The turn of a message.
+    pub fn turn_of(&self, message_id: &str) -> Option<&Turn> {
+        self.turns.iter().find(|turn| turn.message_id == message_id)
+    }
+
+    /// Number of the next turn.
+    pub fn next_turn(&self) -> u32 {
+        self.last_number() + 1
+    }
+
+    /// The last turn that stands.
+    pub fn last_turn(&self) -> Option<&Turn> {
+        self.turns.iter().rev().find(|turn| !turn.undone)
+    }
+
+    /// Age in whole years.
+    pub fn age_years(&self) -> Option<u32> {
+        self.patient.age_months.map(|months| months / 12)
+    }
+
+    /// Enters one event that follows what was folded. After a [`Kind::TurnUndone`] the state is to be
+    /// folded anew: what the turn had changed cannot be taken out of a sum.
+    pub fn apply(&mut self, pack: &Pack, event: &Event) {
+        self.version = event.version;
+        self.last_at = event.at.unwrap_or_default();
+        match &event.kind {
+            Some(Kind::Started(started)) => self.start(started, event),
+            Some(Kind::MessageReceived(message)) => self.receive(message, event),
+            Some(Kind::Decided(decided)) => self.decided(pack, decided, event),
+            Some(Kind::Replied(replied)) => self.replied(replied),
+            Some(Kind::PlanSigned(signed)) => self.settle_plan(PlanStatus::Signed, &signed.note),
+            Some(Kind::PlanRejected(rejected)) => self.settle_plan(PlanStatus::Rejected, &rejected.reason),
+            Some(Kind::TakenOver(_)) => {
+                self.status = ConsultationStatus::HandedOver;
+                self.question = None;
+                self.waiting_since = None;
+                self.settled_turn = self.last_number();
+            }
+            Some(Kind::UrgencySet(set)) => self.set_urgency(set.urgency()),
+            Some(Kind::Ended(_)) => {
+                self.status = ConsultationStatus::Ended;
+                self.question = None;
+            }
+            Some(Kind::TurnUndone(_)) | None => {}
+        }
+    }
+
+    fn apply_undone(&mut self, event: &Event) {
+        self.version = event.version;
+        self.last_at = event.at.unwrap_or_default();
+        match &event.kind {
+            Some(Kind::MessageReceived(message)) => self.turns.push(Turn {
+                number: event.turn,
+                message_id: message.message_id.clone(),
+                text_sha256: message.text_sha256.clone(),
+                version: event.version,
+                stage: Stage::Replied,
+                undone: true,
+            }),
+            Some(Kind::Decided(Decided { inputs, decision })) => {
+                self.cues.extend(inputs.iter().flat_map(|i| i.cue_ids.iter().cloned()));
+                if let Some(decision) = decision {
+                    self.raise(decision, event);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn last_number(&self) -> u32 {
+        self.turns.last().map_or(0, |turn| turn.number)
+    }
+
+    fn start(&mut self, started: &Started, event: &Event) {
+        self.started = started.clone();
+        self.started_at = event.at.unwrap_or_default();
+        self.locale = started.locale();
+        self.patient = started.patient.clone().unwrap_or_default();
+    }
+
+    fn receive(&mut self, message: &MessageReceived, event: &Event) {
+        self.unheard.push(message.text.clone());
+        self.turns.push(Turn {
+            number: event.turn,
+            message_id: message.message_id.clone(),
+            text_sha256: message.text_sha256.clone(),
+            version: event.version,
+            stage: Stage::Received,
+            undone: false,
+        });
+    }
+
+    fn decided(&mut self, pack: &Pack, decided: &Decided, event: &Event) {
+        let (Some(inputs), Some(decision)) = (&decided.inputs, &decided.decision) else { return };
+        self.absorb(pack, inputs);
+        self.unheard.clear();
+        self.settle(decision, event);
+        if let Some(turn) = self.turns.iter_mut().rev().find(|turn| turn.number == event.turn) {
+            turn.stage = Stage::Decided;
+        }
+    }
+
+    /// Enters what the agents understood, before anything is decided.
+    pub fn absorb(&mut self, pack: &Pack, inputs: &DecisionInputs) {
+        if inputs.locale() != Locale::Unspecified {
+            self.locale = inputs.locale();
+        }
+        recorder::record(pack, &mut self.record, &inputs.observations, &inputs.withdrawn_finding_ids);
+        if let Some(patient) = &inputs.patient {
+            recorder::learn(&mut self.patient, patient);
+        }
+        self.cues.extend(inputs.cue_ids.iter().cloned());
+        if inputs.emotion.is_some() {
+            self.emotion = inputs.emotion;
+        }
+        if !inputs.ranked.is_empty() {
+            self.ranked.clone_from(&inputs.ranked);
+            self.worth_asking.clone_from(&inputs.worth_asking);
+        }
+    }
+
+    fn raise(&mut self, decision: &Decision, event: &Event) {
+        self.urgency = decision.urgency();
+        self.flags.extend(decision.raised_flag_ids.iter().cloned());
+        if self.urgency > Urgency::Today && self.waiting_since.is_none() {
+            self.waiting_since = event.at;
+        }
+    }
+
+    fn settle(&mut self, decision: &Decision, event: &Event) {
+        self.raise(decision, event);
+        if !decision.ambiguity_id.is_empty() {
+            self.clarified.insert(decision.ambiguity_id.clone());
+        }
+        if !decision.context_field.is_empty() {
+            self.context_asked.insert(decision.context_field.clone());
+        }
+        let lost = matches!(decision.kind(), DecisionKind::Redirect) && decision.reason != "greeting";
+        self.misunderstood = if lost { self.misunderstood + 1 } else { 0 };
+        match decision.kind() {
+            DecisionKind::Ask => {
+                self.rounds += 1;
+                self.asked.extend(decision.finding_ids.iter().cloned());
+                self.status = ConsultationStatus::Open;
+            }
+            DecisionKind::Diagnose | DecisionKind::Abstain => {
+                self.status = ConsultationStatus::Concluded;
+                self.question = None;
+            }
+            DecisionKind::HandOver => {
+                self.status = ConsultationStatus::HandedOver;
+                self.question = None;
+                self.waiting_since = self.waiting_since.or(event.at);
+            }
+            DecisionKind::End => {
+                self.status = ConsultationStatus::Ended;
+                self.question = None;
+            }
+            DecisionKind::Escalate => self.question = None,
+            DecisionKind::Unspecified
+            | DecisionKind::Clarify
+            | DecisionKind::AskContext
+            | DecisionKind::Answer
+            | DecisionKind::Redirect => {}
+        }
+    }
+
+    fn replied(&mut self, replied: &Replied) {
+        if let Some(question) = &replied.question {
+            self.last_frame.clone_from(&question.frame);
+            self.question = Some(question.clone());
+        }
+        if let Some(diagnosis) = &replied.diagnosis {
+            if diagnosis.plan_status() == PlanStatus::Waiting {
+                self.waiting_since = self.waiting_since.or(Some(self.last_at));
+            }
+            self.diagnosis = Some(diagnosis.clone());
+        }
+        if let Some(turn) = self.turns.last_mut() {
+            turn.stage = Stage::Replied;
+        }
+    }
+
+    /// Whether the last turn can be taken back.
+    pub fn can_undo(&self) -> bool {
+        let replied = |turn: &Turn| turn.stage == Stage::Replied && turn.number > self.settled_turn;
+        self.last_turn().is_some_and(replied)
+            && matches!(self.status, ConsultationStatus::Open | ConsultationStatus::Concluded)
+    }
+
+    fn settle_plan(&mut self, status: PlanStatus, note: &str) {
+        if let Some(diagnosis) = &mut self.diagnosis {
+            diagnosis.plan_status = status as i32;
+            note.clone_into(&mut diagnosis.clinician_note);
+        }
+        self.settled_turn = self.last_number();
+        self.waiting_since = None;
+    }
+
+    fn set_urgency(&mut self, urgency: Urgency) {
+        self.urgency = urgency;
+        self.settled_turn = self.last_number();
+        if urgency <= Urgency::Today {
+            self.waiting_since = None;
+        }
+    }
+}

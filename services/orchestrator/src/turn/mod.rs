@@ -1,0 +1,231 @@
+//! One turn: a message through the agents to a decision and a reply.
+//!
+//! 1. the input is committed while guidance and empathy read it; red flags in the words are shown at once,
+//! 2. the recorder merges what was understood and the graph scores it,
+//! 3. the policy decides, and **the decision is committed before the first byte of the reply**,
+//! 4. the reply is worded, guarded, streamed and recorded.
+//!
+//! A turn that was cut off goes on where it stopped when its message is sent again.
+
+mod replayed;
+mod scoring;
+mod understanding;
+mod updates;
+
+use std::sync::Arc;
+
+use wenzhen_proto::clinical::v1::{Locale, RedFlag, Urgency};
+use wenzhen_proto::orchestrator::v1::event::Kind;
+use wenzhen_proto::orchestrator::v1::{
+    ConsultationStatus, Decided, MessageReceived, Replied, SendMessageResponse, TurnCompleted, UrgencyRaised,
+    send_message_response::Update,
+};
+
+use crate::auth::{Caller, sha256};
+use crate::reply::{self, Composer};
+use crate::sessions::{Lock, Sessions};
+use crate::state::{Stage, State, Turn};
+use crate::{Agents, Error, Knowledge, policy, view};
+
+pub(crate) use updates::Updates;
+
+/// A message that was checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub id: String,
+    pub text: String,
+    pub expected_version: Option<u64>,
+}
+
+/// Everything that a turn needs.
+pub(crate) struct Runner {
+    pub sessions: Arc<Sessions>,
+    pub agents: Agents,
+}
+
+/// What stays the same over a turn.
+pub(crate) struct Scene<'a> {
+    pub knowledge: &'a Arc<Knowledge>,
+    pub agents: &'a Agents,
+    pub number: u32,
+}
+
+impl Runner {
+    /// Runs the turn of a message to its end. Every update goes to `out`; a listener who left does
+    /// not keep the turn from being recorded.
+    pub(crate) async fn run(
+        &self,
+        lock: &Lock,
+        state: Arc<State>,
+        message: &Message,
+        out: &Updates,
+    ) -> Result<(), Error> {
+        let knowledge = self.sessions.knowledge(&state)?.clone();
+        match state.turn_of(&message.id).cloned() {
+            Some(turn) if turn.text_sha256 != sha256(message.text.as_bytes()) => Err(Error::MessageReused),
+            Some(turn) => self.again(lock, &state, &turn, message, out).await,
+            None => {
+                refuse_late(&state, message)?;
+                let scene = Scene { knowledge: &knowledge, agents: &self.agents, number: state.next_turn() };
+                self.fresh(&scene, lock, &state, message, out).await
+            }
+        }
+    }
+
+    async fn fresh(
+        &self,
+        scene: &Scene<'_>,
+        lock: &Lock,
+        state: &Arc<State>,
+        message: &Message,
+        out: &Updates,
+    ) -> Result<(), Error> {
+        let received = Kind::MessageReceived(MessageReceived {
+            message_id: message.id.clone(),
+            text_sha256: sha256(message.text.as_bytes()).to_vec(),
+            text: message.text.clone(),
+        });
+        let commit = self.sessions.commit(lock, state, scene.number, vec![received]);
+        self.think(scene, lock, state, (&message.text, commit), out).await
+    }
+
+    /// From the words to the reply. `commit` makes the input durable while the agents already read it.
+    async fn think(
+        &self,
+        scene: &Scene<'_>,
+        lock: &Lock,
+        before: &State,
+        (text, commit): (&str, impl Future<Output = Result<Arc<State>, Error>>),
+        out: &Updates,
+    ) -> Result<(), Error> {
+        let words = understanding::words(scene, before, text);
+        let said = understanding::Said { text, locale: words.locale };
+        let recorded = async {
+            let state = commit.await?;
+            out.urgency(words.raised(scene, before)).await;
+            Ok::<_, Error>(state)
+        };
+        let understood = understanding::understand(scene, before, said, out);
+        let (state, mut inputs) = tokio::join!(recorded, understood);
+        let state = state?;
+        words.enter(&mut inputs);
+        scoring::advance(scene, &state, &mut inputs, out).await;
+        let decision = policy::decide(scene.knowledge, &state, &inputs);
+        let decided = Decided { inputs: Some(inputs), decision: Some(decision) };
+        let after = self.sessions.commit(lock, &state, scene.number, vec![Kind::Decided(decided.clone())]).await?;
+        self.answer(scene, lock, (&state, &after), &decided, out).await
+    }
+
+    /// Words, guards, streams and records the reply to a decision.
+    async fn answer(
+        &self,
+        scene: &Scene<'_>,
+        lock: &Lock,
+        (before, after): (&State, &State),
+        decided: &Decided,
+        out: &Updates,
+    ) -> Result<(), Error> {
+        let (Some(inputs), Some(decision)) = (&decided.inputs, &decided.decision) else { return Ok(()) };
+        out.urgency(raised(scene.knowledge, after.locale, decision.urgency(), &decision.raised_flag_ids)).await;
+        let mut composer = Composer::new(out, inputs.degraded.clone());
+        reply::compose(scene, (before, after), (inputs, decision), &mut composer).await?;
+        let replied = composer.finish();
+        let last = self.sessions.commit(lock, after, scene.number, vec![Kind::Replied(replied.clone())]).await?;
+        close(out, &last, scene.number, decided, &replied, false).await;
+        Ok(())
+    }
+
+    /// The same message again: replay what happened, or go on where the turn was cut off.
+    async fn again(
+        &self,
+        lock: &Lock,
+        state: &Arc<State>,
+        turn: &Turn,
+        message: &Message,
+        out: &Updates,
+    ) -> Result<(), Error> {
+        let knowledge = self.sessions.knowledge(state)?.clone();
+        let scene = Scene { knowledge: &knowledge, agents: &self.agents, number: turn.number };
+        match turn.stage {
+            Stage::Received => {
+                let known = async { Ok(state.clone()) };
+                self.think(&scene, lock, state, (&message.text, known), out).await
+            }
+            Stage::Decided | Stage::Replied => {
+                let past = replayed::Past::read(&self.sessions, lock.id(), turn).await?;
+                match (past.decided, past.replied) {
+                    (Some(decided), Some(replied)) => {
+                        replayed::tell(&scene, state, (&decided, &replied), out).await;
+                        Ok(())
+                    }
+                    (Some(decided), None) => self.answer(&scene, lock, (state, state), &decided, out).await,
+                    _ => Err(Error::NotFound),
+                }
+            }
+        }
+    }
+}
+
+/// A new message needs a consultation that goes on, at the version that its sender has seen.
+fn refuse_late(state: &State, message: &Message) -> Result<(), Error> {
+    if state.status == ConsultationStatus::Ended {
+        return Err(Error::Ended);
+    }
+    match message.expected_version {
+        Some(expected) if expected != state.version => Err(Error::VersionMismatch { expected, actual: state.version }),
+        _ => Ok(()),
+    }
+}
+
+/// The update that shows red flags; `None` when none rose.
+pub(crate) fn raised(
+    knowledge: &Knowledge,
+    locale: Locale,
+    urgency: Urgency,
+    flags: &[String],
+) -> Option<UrgencyRaised> {
+    let locale = knowledge.locale(locale);
+    let mut red_flags: Vec<RedFlag> = flags
+        .iter()
+        .filter_map(|id| knowledge.pack.safety.red_flags.iter().find(|flag| flag.id == *id))
+        .map(|flag| RedFlag {
+            id: flag.id.clone(),
+            urgency: policy::urgency(flag.level) as i32,
+            message: flag.message.text(locale).to_owned(),
+        })
+        .collect();
+    red_flags.sort_by_key(|flag| std::cmp::Reverse(flag.urgency));
+    (!red_flags.is_empty()).then_some(UrgencyRaised { urgency: urgency as i32, red_flags })
+}
+
+/// The last update of a turn.
+pub(crate) async fn close(out: &Updates, state: &State, turn: u32, decided: &Decided, replied: &Replied, again: bool) {
+    if let Some(question) = &replied.question {
+        out.send(Update::Question(question.clone())).await;
+    }
+    if let Some(diagnosis) = &replied.diagnosis {
+        let shown = view::diagnosis(state.diagnosis.as_ref().unwrap_or(diagnosis), &Caller::Patient);
+        out.send(Update::Diagnosis(shown)).await;
+    }
+    out.send(Update::Completed(TurnCompleted {
+        turn,
+        version: state.version,
+        decision: decided.decision.as_ref().map_or(0, |d| d.kind),
+        degraded: replied.degraded.clone(),
+        text: replied.text.clone(),
+        urgency: state.urgency as i32,
+        ended: state.status == ConsultationStatus::Ended,
+        replayed: again,
+    }))
+    .await;
+}
+
+/// A response with one update.
+pub(crate) fn response(update: Update) -> SendMessageResponse {
+    SendMessageResponse { update: Some(update) }
+}
+
+/// The words of a message whose turn never came to a decision still count for red flags.
+pub(crate) fn unheard<'s>(state: &'s State, text: &'s str) -> impl Iterator<Item = &'s str> {
+    state.unheard.iter().map(String::as_str).filter(move |earlier| *earlier != text)
+}

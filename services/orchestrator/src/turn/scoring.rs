@@ -1,0 +1,57 @@
+//! The graph's opinion on everything recorded so far.
+
+use wenzhen_proto::clinical::v1::Agent;
+use wenzhen_proto::kg::v1::{AdvanceRequest, Case, Observer, Strategy};
+use wenzhen_proto::orchestrator::v1::{DecisionInputs, Stage};
+
+use super::{Scene, Updates};
+use crate::agents::call;
+use crate::recorder;
+use crate::state::State;
+
+/// Conditions that are kept in a decision.
+const CONDITIONS: u32 = 10;
+/// Findings that are kept in a decision.
+const FINDINGS: u32 = 6;
+
+/// Asks the graph and enters its answer; without one the decision rests on the rest.
+pub(super) async fn advance(scene: &Scene<'_>, state: &State, inputs: &mut DecisionInputs, out: &Updates) {
+    let request =
+        AdvanceRequest { case: Some(case(scene, state, inputs)), max_conditions: CONDITIONS, max_findings: FINDINGS };
+    let mut client = scene.agents.kg.clone();
+    let work = call(Agent::Kg, scene.agents.budgets.advance, client.advance(request));
+    match out.during(Stage::Scoring, work).await {
+        Ok(scored) => {
+            inputs.ranked = scored.ranked;
+            inputs.worth_asking = scored.worth_asking;
+            inputs.recommendation = scored.recommendation;
+            inputs.reason = scored.reason;
+        }
+        Err(why) => inputs.degraded.push(why),
+    }
+}
+
+fn case(scene: &Scene<'_>, state: &State, inputs: &DecisionInputs) -> Case {
+    let pack = &scene.knowledge.pack;
+    let mut after = state.clone();
+    after.absorb(pack, inputs);
+    Case {
+        pins: Some(after.pins()),
+        observations: recorder::current(pack, &after.record).cloned().collect(),
+        asked_finding_ids: after.asked,
+        round: after.rounds,
+        seed: after.started.seed,
+        patient: Some(after.patient),
+        strategy: strategy(&after.started.strategy) as i32,
+        observer: Observer::Patient as i32,
+    }
+}
+
+/// The strategy of a name; unset for the pack's default.
+pub(crate) fn strategy(name: &str) -> Strategy {
+    match name {
+        "bayes-plain" => Strategy::BayesPlain,
+        "dopi" => Strategy::Dopi,
+        _ => Strategy::Unspecified,
+    }
+}

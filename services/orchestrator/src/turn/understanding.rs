@@ -1,0 +1,156 @@
+//! What the words say: red flags and topic by rule, findings by guidance, feelings by empathy.
+
+use wenzhen_language::Utterance;
+use wenzhen_language::redflag::ScreenContext;
+use wenzhen_pack::FindingIx;
+use wenzhen_proto::clinical::v1::{Agent, Degradation, PatientContext, Sex};
+use wenzhen_proto::empathy::v1::{AssessRequest, AssessResponse};
+use wenzhen_proto::guidance::v1::{InterpretRequest, InterpretResponse};
+use wenzhen_proto::orchestrator::v1::{DecisionInputs, Stage, UrgencyRaised};
+
+use super::{Scene, Updates, raised, unheard};
+use crate::agents::call;
+use crate::knowledge::from_locale;
+use crate::state::State;
+use crate::{policy, recorder};
+
+/// What rules alone read in the words, before any model.
+pub(super) struct Words {
+    cue_ids: Vec<String>,
+    topic: String,
+    /// Age, sex and pregnancy, as far as red flags hang on them.
+    person: PatientContext,
+    /// Language of the words, else of the consultation.
+    pub(super) locale: wenzhen_pack::Locale,
+}
+
+/// Reads the words by rule.
+pub(super) fn words(scene: &Scene<'_>, state: &State, text: &str) -> Words {
+    let knowledge = scene.knowledge;
+    let settled = crate::knowledge::to_locale(state.locale);
+    let locale = wenzhen_language::detect_locale(text).or(settled).unwrap_or_else(|| knowledge.locale(state.locale));
+    let cues = &knowledge.pack.safety.cues;
+    let mut cue_ids: Vec<String> = std::iter::once(text)
+        .chain(unheard(state, text))
+        .flat_map(|words| knowledge.screen.cues(words))
+        .filter_map(|hit| cues.get(hit.cue).map(|cue| cue.id.clone()))
+        .collect();
+    cue_ids.sort_unstable();
+    cue_ids.dedup();
+    let person = person(knowledge.screen.context(text));
+    Words { cue_ids, topic: knowledge.topics.of(text, locale), person, locale }
+}
+
+impl Words {
+    /// The red flags that the words alone raise.
+    pub(super) fn raised(&self, scene: &Scene<'_>, before: &State) -> Option<UrgencyRaised> {
+        if self.cue_ids.is_empty() {
+            return None;
+        }
+        let inputs = DecisionInputs {
+            cue_ids: self.cue_ids.clone(),
+            patient: Some(self.person.clone()),
+            ..DecisionInputs::default()
+        };
+        let decision = policy::decide(scene.knowledge, before, &inputs);
+        raised(scene.knowledge, from_locale(self.locale), decision.urgency(), &decision.raised_flag_ids)
+    }
+
+    /// Adds what was read by rule to what the agents said.
+    pub(super) fn enter(self, inputs: &mut DecisionInputs) {
+        inputs.cue_ids = self.cue_ids;
+        inputs.question_topic = self.topic;
+        let mut person = self.person;
+        if let Some(patient) = &inputs.patient {
+            recorder::learn(&mut person, patient);
+        }
+        inputs.patient = Some(person);
+    }
+}
+
+fn person(context: ScreenContext) -> PatientContext {
+    let sex = match context.sex {
+        None => Sex::Unspecified,
+        Some(wenzhen_pack::Sex::Female) => Sex::Female,
+        Some(wenzhen_pack::Sex::Male) => Sex::Male,
+    };
+    PatientContext {
+        age_months: context.age_months,
+        sex: sex as i32,
+        pregnant: context.pregnant,
+        pregnancy_weeks: context.pregnancy_weeks,
+        ..PatientContext::default()
+    }
+}
+
+/// The words with their language.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub text: &'a str,
+    pub locale: wenzhen_pack::Locale,
+}
+
+/// Guidance and empathy side by side.
+pub(super) async fn understand(scene: &Scene<'_>, state: &State, said: Said<'_>, out: &Updates) -> DecisionInputs {
+    let work = async { tokio::join!(interpret(scene, state, said), assess(scene, state, said)) };
+    let (interpreted, assessed) = out.during(Stage::Interpreting, work).await;
+    let mut degraded = Vec::new();
+    let read = interpreted.unwrap_or_else(|why| {
+        degraded.push(why);
+        fallback(scene, state, said)
+    });
+    let felt = assessed.unwrap_or_else(|why| {
+        degraded.push(why);
+        AssessResponse::default()
+    });
+    DecisionInputs {
+        locale: read.locale,
+        intent: read.intent,
+        observations: read.observations,
+        withdrawn_finding_ids: read.withdrawn_finding_ids,
+        ambiguity_ids: read.ambiguous.into_iter().map(|a| a.ambiguity_id).collect(),
+        patient: read.patient,
+        emotion: felt.assessment,
+        preface: felt.preface,
+        degraded,
+        ..DecisionInputs::default()
+    }
+}
+
+async fn interpret(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<InterpretResponse, Degradation> {
+    let question = state.question.as_ref();
+    let request = InterpretRequest {
+        pins: Some(state.pins()),
+        text: said.text.to_owned(),
+        asked_finding_ids: question.map(|q| q.finding_ids.clone()).unwrap_or_default(),
+        clarifying_id: question.map(|q| q.ambiguity_id.clone()).unwrap_or_default(),
+        locale: from_locale(said.locale) as i32,
+        turn: scene.number,
+    };
+    let mut client = scene.agents.guidance.clone();
+    call(Agent::Guidance, scene.agents.budgets.understand, client.interpret(request)).await
+}
+
+async fn assess(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<AssessResponse, Degradation> {
+    let request = AssessRequest {
+        pins: Some(state.pins()),
+        text: said.text.to_owned(),
+        locale: from_locale(said.locale) as i32,
+        previous: state.emotion,
+        seed: state.started.seed.wrapping_add(u64::from(scene.number)),
+    };
+    let mut client = scene.agents.empathy.clone();
+    call(Agent::Empathy, scene.agents.budgets.understand, client.assess(request)).await
+}
+
+/// The orchestrator's own reading when guidance is away.
+fn fallback(scene: &Scene<'_>, state: &State, said: Said<'_>) -> InterpretResponse {
+    let pack = &scene.knowledge.pack;
+    let question = state.question.as_ref();
+    let asked: Vec<FindingIx> =
+        question.map(|q| q.finding_ids.iter().filter_map(|id| pack.finding(id)).collect()).unwrap_or_default();
+    let clarifying = question.and_then(|q| pack.ambiguities.iter().position(|a| a.id == q.ambiguity_id));
+    let utterance = Utterance { text: said.text, asked: &asked, clarifying, locale: Some(said.locale) };
+    let read = scene.knowledge.interpreter.interpret(&utterance);
+    wenzhen_language::proto::interpretation(pack, &read, scene.number)
+}

@@ -1,0 +1,66 @@
+//! The stream of updates to whoever sent the message.
+
+use std::future::Future;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tonic::Status;
+use wenzhen_proto::orchestrator::v1::send_message_response::Update;
+use wenzhen_proto::orchestrator::v1::{Progress, SendMessageResponse, Stage, TextDelta, UrgencyRaised};
+
+use super::response;
+
+/// A stage that is over sooner is not worth a line.
+const WORTH_TELLING: Duration = Duration::from_millis(150);
+
+/// Sends updates; sending to a listener who left does nothing.
+pub(crate) struct Updates {
+    sender: mpsc::Sender<Result<SendMessageResponse, Status>>,
+    /// Red flags already shown in this turn.
+    shown: Mutex<Vec<String>>,
+}
+
+impl Updates {
+    pub(crate) fn new(sender: mpsc::Sender<Result<SendMessageResponse, Status>>) -> Self {
+        Self { sender, shown: Mutex::default() }
+    }
+
+    pub(crate) async fn send(&self, update: Update) {
+        // The turn is recorded whether or not somebody still listens.
+        let _ = self.sender.send(Ok(response(update))).await;
+    }
+
+    pub(crate) async fn fail(&self, status: Status) {
+        let _ = self.sender.send(Err(status)).await;
+    }
+
+    pub(crate) async fn text(&self, text: &str) {
+        self.send(Update::Text(TextDelta { text: text.to_owned() })).await;
+    }
+
+    /// Shows red flags, each once in a turn.
+    pub(crate) async fn urgency(&self, raised: Option<UrgencyRaised>) {
+        let Some(mut raised) = raised else { return };
+        {
+            let mut shown = self.shown.lock();
+            raised.red_flags.retain(|flag| !shown.contains(&flag.id));
+            shown.extend(raised.red_flags.iter().map(|flag| flag.id.clone()));
+        }
+        if !raised.red_flags.is_empty() {
+            self.send(Update::Urgency(raised)).await;
+        }
+    }
+
+    /// Waits for a stage and says so when it takes long.
+    pub(crate) async fn during<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        match tokio::time::timeout(WORTH_TELLING, &mut work).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.send(Update::Progress(Progress { stage: stage as i32 })).await;
+                work.await
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a caller may see. Redaction is done here, on the server, and nowhere else. Pure.
+
+use wenzhen_proto::clinical::v1::RankedCondition;
+use wenzhen_proto::orchestrator::v1::event::Kind;
+use wenzhen_proto::orchestrator::v1::{Consultation, Diagnosis, Event, PlanStatus};
+
+use crate::auth::Caller;
+use crate::sessions::expires_at;
+use crate::state::State;
+use crate::store::ConsultationId;
+
+/// Conditions that a patient is shown.
+const RANKED_FOR_PATIENT: usize = 3;
+
+/// The consultation as the caller may see it.
+pub(crate) fn consultation(id: ConsultationId, state: &State, caller: &Caller) -> Consultation {
+    let question = state.question.clone();
+    let asked = question.as_ref().map(|q| q.finding_ids.clone()).unwrap_or_default();
+    let why = state.worth_asking.iter().filter(|c| asked.contains(&c.finding_id)).cloned().collect();
+    Consultation {
+        consultation_id: id.to_string(),
+        version: state.version,
+        status: state.status as i32,
+        locale: state.locale as i32,
+        pins: Some(state.pins()),
+        patient: Some(state.patient.clone()),
+        observations: state.record.clone(),
+        urgency: state.urgency as i32,
+        turns: u32::try_from(state.turns.iter().filter(|turn| !turn.undone).count()).unwrap_or(u32::MAX),
+        question,
+        diagnosis: state.diagnosis.as_ref().map(|d| diagnosis(d, caller)),
+        started_at: Some(state.started_at),
+        expires_at: Some(expires_at(state)),
+        why,
+        ranked: ranked(&state.ranked, caller),
+    }
+}
+
+fn ranked(ranked: &[RankedCondition], caller: &Caller) -> Vec<RankedCondition> {
+    let shown = if caller.is_clinician() { ranked.len() } else { RANKED_FOR_PATIENT };
+    ranked.iter().take(shown).cloned().collect()
+}
+
+/// A diagnosis: principle, formula, herbs and cautions are the clinician's until the plan is signed.
+pub(crate) fn diagnosis(diagnosis: &Diagnosis, caller: &Caller) -> Diagnosis {
+    let mut shown = diagnosis.clone();
+    if !caller.is_clinician() && diagnosis.plan_status() != PlanStatus::Signed {
+        shown.principle.clear();
+        shown.formula.clear();
+        shown.herbs.clear();
+        shown.cautions.clear();
+    }
+    shown
+}
+
+/// An event. The diagnosis in it is shown by the state of the plan *now*, so that a signed plan can
+/// be read in the record and a rejected one cannot.
+pub(crate) fn event(event: &Event, state: &State, caller: &Caller) -> Event {
+    let mut shown = event.clone();
+    match &mut shown.kind {
+        Some(Kind::Started(started)) => started.token_sha256.clear(),
+        Some(Kind::MessageReceived(message)) => message.text_sha256.clear(),
+        Some(Kind::Decided(decided)) => {
+            if let Some(inputs) = &mut decided.inputs {
+                inputs.ranked = ranked(&inputs.ranked, caller);
+            }
+        }
+        Some(Kind::Replied(replied)) => {
+            if let Some(given) = &mut replied.diagnosis {
+                let plan_status = state.diagnosis.as_ref().map_or(given.plan_status, |now| now.plan_status);
+                let as_now = Diagnosis { plan_status, ..given.clone() };
+                *given = diagnosis(&as_now, caller);
+            }
+        }
+        _ => {}
+    }
+    shown
+}
