@@ -15,6 +15,10 @@ use wenzhen_orchestrator::store::{MemoryStore, RedbStore, Store};
 use wenzhen_orchestrator::{Agents, Budgets, ClinicianKeys, Knowledge, Orchestrator, Settings};
 use wenzhen_pack::Pack;
 use wenzhen_proto::clinical::v1::Agent;
+use wenzhen_proto::empathy::v1::empathy_service_server::EmpathyServiceServer;
+use wenzhen_proto::expert::v1::expert_service_server::ExpertServiceServer;
+use wenzhen_proto::guidance::v1::guidance_service_server::GuidanceServiceServer;
+use wenzhen_proto::kg::v1::kg_service_server::KgServiceServer;
 use wenzhen_service::local::{LocalServer, in_process_guarded};
 use wenzhen_service::{Guard, Limits, Metrics, Services};
 
@@ -80,10 +84,10 @@ impl Agencies {
     pub fn new(packs: &[Arc<Pack>]) -> anyhow::Result<Self> {
         let all = packs.to_vec();
         Ok(Self {
-            kg: Services::new().with(KgServer::new(all.clone())?.service()),
-            guidance: Services::new().with(GuidanceServer::new(all.clone())?.service()),
-            expert: Services::new().with(ExpertServer::new(all.clone())?.service()),
-            empathy: Services::new().with(EmpathyServer::new(all)?.service()),
+            kg: Services::new().with(KgServiceServer::new(KgServer::new(all.clone()))),
+            guidance: Services::new().with(GuidanceServiceServer::new(GuidanceServer::new(all.clone())?)),
+            expert: Services::new().with(ExpertServiceServer::new(ExpertServer::new(all.clone()))),
+            empathy: Services::new().with(EmpathyServiceServer::new(EmpathyServer::new(all)?)),
         })
     }
 }

@@ -44,6 +44,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         agencies.expert,
         agencies.empathy,
     ];
+    readiness.dependency("packs and store").up();
     announce(&listeners, admin.address())?;
     let serving = listeners.into_iter().zip(all).map(|(listener, services)| {
         let common = (readiness.clone(), metrics.clone(), limits.clone(), stop.clone());

@@ -139,8 +139,8 @@ pub fn patient_view(draft: &Draft) -> Draft {
 
 /// Builds a draft whose slots are right by construction.
 ///
-/// A fact's text should carry its own negation (a denial reads as a whole: "no fever"). Where the
-/// words around a slot negate it, the guard holds every rewriting to the same negation.
+/// A fact's text should carry its own negation, so that a denial reads as a whole. Where the words
+/// around a slot negate it, the guard holds every rewriting to the same negation.
 #[derive(Debug, Clone)]
 pub struct DraftBuilder {
     locale: Locale,

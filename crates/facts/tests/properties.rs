@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::OnceLock;
 
-use common::{draft, pack};
+use common::{draft, pack, rows};
 use proptest::prelude::*;
 use wenzhen_facts::{Guard, GuardReport, Released};
 use wenzhen_pack::Pack;
@@ -112,16 +112,13 @@ fn fixed_draft() -> impl Strategy<Value = Draft> {
 
 /// Pieces of which hostile and careless rewritings are made.
 fn fragment() -> impl Strategy<Value = String> {
-    let hostile = vec![
-        "15克", "三十克", "twenty grams", "百分之八十", "½", "③", "一定能治好", "保证", "cure", "并没有", "不是", "not ", "no need to see a doctor", "不用去医院",
-        "{{", "}}", "{{{f1}}}", "{{f99}}", "{{ f1 }}", "{f2}", "\u{200b}", "\u{202e}", "\u{E000}", "\u{E001}", "当，归", "麻 黄", "ｍａ ｈｕａｎｇ", "38.5", "...",
-    ];
+    let hostile: Vec<String> = rows("hostile.jsonl").iter().map(|row| row.as_str().unwrap().to_owned()).collect();
     let harmless =
         vec!["我在听", "您辛苦了", "别着急", "I am here", "Thank you", "然后", "，", "。", "！", "? ", ". ", "\n", "\n\n", " ", "”", "；"];
     prop_oneof![
         4 => (1..9_u32).prop_map(|i| format!("{{{{f{i}}}}}")),
         4 => prop::sample::select(harmless).prop_map(str::to_owned),
-        2 => prop::sample::select(hostile).prop_map(str::to_owned),
+        2 => prop::sample::select(hostile),
         2 => any::<prop::sample::Index>().prop_map(|i| i.get(&world().terms).clone()),
         1 => ".{0,12}",
         1 => "[一-龥]{0,6}",
@@ -179,6 +176,11 @@ proptest! {
     ) {
         check(&draft, &mutated(&draft, &changes), &cuts)?;
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_very_long_text(

@@ -76,7 +76,8 @@ fn mood(units: &[Unit], tokens: &[Token], range: Range<usize>, end: char) -> Moo
     let wonders = has(Class::Wondering);
     let particle = position(Class::Particle);
     let asking = has(Class::Asking);
-    let retort = has(Class::Retort) || has(Class::Rhetorical);
+    let inside = |t: &Token| t.inner.contains(&Class::Rhetorical);
+    let retort = has(Class::Retort) || has(Class::Rhetorical) || tokens.iter().any(inside);
     let marked = end == '?' || particle.is_some();
     let question = !retort && (marked || asking || wonders);
     let last_medical = tokens.iter().rposition(|t| t.kind.is_medical());

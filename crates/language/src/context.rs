@@ -3,13 +3,16 @@
 use wenzhen_pack::Sex;
 
 use crate::clause::Clause;
-use crate::lexicon::{Kind, Lexicon};
+use crate::lexicon::{Kind, Lexicon, Pattern};
 use crate::polarity::Who;
 use crate::quantity::{Quantity, Reading};
 use crate::scan::Token;
 use crate::units::Unit;
 use crate::words::Class;
 use crate::{ContextFacts, Normalised, Subject};
+
+/// The longest list of substances that is looked through, in units.
+const LONGEST_LIST: usize = 16;
 
 /// A clause with what was read in it.
 pub(crate) struct Told<'a> {
@@ -84,23 +87,24 @@ fn allergies(told: &Told<'_>, lexicon: &Lexicon, (normalised, original, units): 
     if negated || mood.question || mood.unsure {
         return Vec::new();
     }
-    let Some(at) = told.tokens.iter().position(|t| t.kind.is(Class::AllergicBefore)) else { return Vec::new() };
-    let rest = told.tokens.get(at + 1..).unwrap_or(&[]);
-    let Some(start) = told.tokens.get(at).map(|t| t.end) else { return Vec::new() };
-    let says_so = |t: &&Token| {
-        let row = units.get(t.start..t.end).unwrap_or(&[]);
-        lexicon.allergic.iter().any(|p| p.iter().eq(row.iter().map(|u| &u.ch)))
+    let [before, behind] = &lexicon.allergic;
+    let row: Vec<char> = units.get(told.clause.units.clone()).unwrap_or(&[]).iter().map(|u| u.ch).collect();
+    let at = |patterns: &[Pattern], from: usize| {
+        let here = |i: usize| row.get(i..).and_then(|r| patterns.iter().find(|p| r.starts_with(p)).map(|p| (i, i + p.len())));
+        (from..row.len().min(from + LONGEST_LIST)).find_map(here)
     };
-    let closed = rest.iter().find(says_so).map(|t| t.start);
-    let chinese = units.get(start).is_some_and(|u| crate::locale::is_han(u.ch));
-    let end = match closed {
-        Some(end) => end,
+    let opened = (0..row.len()).step_by(LONGEST_LIST).find_map(|from| at(before, from));
+    let Some((_, start)) = opened else { return Vec::new() };
+    let chinese = row.get(start).is_some_and(|c| crate::locale::is_han(*c));
+    let end = match at(behind, start) {
+        Some((end, _)) => end,
         None if chinese => return Vec::new(),
-        None => told.clause.units.end,
+        None => row.len(),
     };
+    let (start, end) = (told.clause.units.start + start, told.clause.units.start + end);
     let mut names = Vec::new();
     let mut from = start;
-    let lists = rest.iter().filter(|t| t.kind.is(Class::List) && t.end <= end).map(|t| (t.start, t.end));
+    let lists = told.tokens.iter().filter(|t| t.kind.is(Class::List) && t.start >= start && t.end <= end).map(|t| (t.start, t.end));
     for (to, next) in lists.chain([(end, end)]) {
         let span = units.get(from..to).and_then(|s| Some((s.first()?.start as usize, s.last()?.end as usize)));
         if let Some((first, last)) = span.filter(|_| to - from <= 8) {

@@ -74,8 +74,12 @@ pub(crate) struct Lexicon {
     pub(crate) degrees: HashMap<Pattern, Class>,
     /// Findings with a measure.
     pub(crate) measured: Vec<FindingIx>,
-    /// What says that somebody is allergic, behind the substance.
-    pub(crate) allergic: Vec<Pattern>,
+    /// What says that somebody is allergic, before and behind the substance.
+    pub(crate) allergic: [Vec<Pattern>; 2],
+    /// Words of one unit for what is done.
+    pub(crate) perfect: Vec<char>,
+    /// The finding that a row of units names.
+    pub(crate) named: HashMap<Pattern, FindingIx>,
     /// The family history of a finding, where the pack has one.
     pub(crate) family: HashMap<FindingIx, FindingIx>,
     pub(crate) all: Automaton,
@@ -124,10 +128,29 @@ impl Lexicon {
         let family = family(pack, &tables);
         let measured = (0..pack.findings.len()).map(FindingIx::new);
         let measured = measured.filter(|f| pack.findings.get(f.at()).is_some_and(|f| f.measure.is_some())).collect();
-        let Builder { vocabulary, kinds, ordinals, measures, patterns, weeks, allergic, degrees, .. } = builder;
+        let Builder { vocabulary, kinds, ordinals, measures, patterns, weeks, allergic, perfect, degrees, .. } = builder;
+        let named = kinds.iter().filter_map(|(p, kind)| match kind {
+            Kind::Finding(finding) => Some((p.clone(), *finding)),
+            _ => None,
+        });
+        let named = named.collect();
         let all = Automaton::new(&kinds, |_| true)?;
         let medical = Automaton::new(&kinds, Kind::is_medical)?;
-        Ok(Self { vocabulary, ordinals, measures, patterns, weeks, measured, allergic, degrees, family, all, medical })
+        Ok(Self {
+            vocabulary,
+            ordinals,
+            measures,
+            patterns,
+            weeks,
+            degrees,
+            measured,
+            allergic,
+            perfect,
+            named,
+            family,
+            all,
+            medical,
+        })
     }
 }
 
@@ -147,7 +170,8 @@ struct Builder {
     patterns: Vec<Vec<Pattern>>,
     weeks: HashMap<Pattern, f32>,
     converts: Vec<Convert>,
-    allergic: Vec<Pattern>,
+    allergic: [Vec<Pattern>; 2],
+    perfect: Vec<char>,
     degrees: HashMap<Pattern, Class>,
 }
 
@@ -220,9 +244,13 @@ impl Builder {
         for (class, words) in &table.words {
             for word in words {
                 self.add(word, Kind::Word(*class));
-                if *class == Class::AllergicAfter {
-                    let pattern = self.units(word);
-                    self.allergic.push(pattern);
+                let pattern = self.units(word);
+                let [before, behind] = &mut self.allergic;
+                match (class, pattern.as_ref()) {
+                    (Class::AllergicBefore, _) => before.push(pattern),
+                    (Class::AllergicAfter, _) => behind.push(pattern),
+                    (Class::Perfect, [only]) => self.perfect.push(*only),
+                    _ => {}
                 }
             }
         }

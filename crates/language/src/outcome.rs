@@ -148,6 +148,14 @@ impl Reader<'_> {
             }
         }
         self.answers.extend(covered);
+        // What is denied or left open of the general is so of the particular that was asked for.
+        for finding in self.asked {
+            let parent = self.pack.findings.get(finding.at()).and_then(|f| f.parent);
+            let general = self.drafts.iter().find(|d| Some(d.finding) == parent && d.state != State::Present);
+            if let Some(general) = general.filter(|_| !named(finding, &self.drafts) && !named(finding, &self.answers)) {
+                self.answers.push(Draft { finding: *finding, ..general.clone() });
+            }
+        }
         if self.deny_rest {
             let span = self.drafts.iter().chain(&self.answers).last().map_or((0, 0), |d| (d.start, d.end));
             let rest = self.asked.iter().filter(|f| !named(f, &self.drafts) && !named(f, &self.answers));

@@ -141,7 +141,8 @@ impl Reading<'_> {
                 last.bare = false;
             }
         }
-        carry.denied_list = scope.reach == Reach::List && scope.used && said.drafts.last().is_some_and(|d| d.bare);
+        let denied = |d: &Draft| d.state == State::Denied && !d.replaced;
+        carry.denied_list = scope.reach == Reach::List && scope.used && said.drafts.last().is_some_and(denied);
         carry.supposing &= !self.clause.ends_sentence();
         said
     }
@@ -399,7 +400,8 @@ impl Reading<'_> {
             Kind::Finding(finding) => (finding, state),
             _ => return,
         };
-        let no_longer = self.kind(i + 1).is_some_and(|k| k.is(Class::Perfect)) && state == State::Denied && !turned;
+        let perfect = self.kind(i + 1).is_some_and(|k| k.is(Class::Perfect)) || self.ends_perfect(token);
+        let no_longer = perfect && state == State::Denied && !turned;
         if std::mem::take(&mut scope.ending) || (no_longer && self.locale == Locale::Zh) {
             past = true;
             if state == State::Denied {
@@ -426,6 +428,12 @@ impl Reading<'_> {
             replaced: turned && state == State::Denied,
             open,
         });
+    }
+
+    /// Whether a saying itself ends in a word for what is done (`吐了`).
+    fn ends_perfect(&self, token: &Token) -> bool {
+        let last = token.end.checked_sub(1).and_then(|i| self.units.get(i));
+        last.is_some_and(|u| self.lexicon.perfect.contains(&u.ch))
     }
 
     /// Ends the reach of a negator that is too far away or denies another word first.

@@ -132,19 +132,18 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        if changed.is_some() || clause.mood.medical {
+        if changed.is_some() {
             return changed;
         }
-        let last = self.drafts.get(self.last..).and_then(<[Draft]>::last).map(|d| &d.finding);
-        let focus = Focus { asked: self.asked, last };
-        let added = ellipsis::resolve(self.lexicon, self.pack, units, tokens, clause, focus);
-        if added.is_empty() {
-            return None;
-        }
+        let before = self.drafts.get(self.last..).and_then(<[Draft]>::last).filter(|d| d.end > d.start);
+        let topic = tokens.iter().rev().find(|t| matches!(t.kind, Kind::Finding(_))).map(|t| (t.start, t.end));
+        let topic = topic.or(before.map(|d| (d.start, d.end)));
+        let focus = Focus { asked: self.asked, last: before.map(|d| d.finding), topic };
+        let added = ellipsis::resolve(self.lexicon, self.pack, units, tokens, clause, focus)?;
         clause.mood.medical = true;
+        let at = tokens.partition_point(|t| t.start < added.start);
         let mut all = tokens.to_vec();
-        all.extend(added);
-        all.sort_by_key(|t| t.start);
+        all.insert(at, added);
         Some(all)
     }
 
@@ -270,6 +269,21 @@ impl<'a> Reader<'a> {
         }
         if self.settles_before(&bare, index) {
             return;
+        }
+        let more = bare.severity.filter(|_| bare.state == State::Present);
+        if let (Some(severity), true) = (more, index > 0) {
+            // `是的，挺厉害`: only how bad what was said before is.
+            let recent = self.drafts.get_mut(self.last..).unwrap_or_default();
+            let recent = recent.iter_mut().filter(|d| d.clause + 1 == index && d.state == State::Present);
+            let count = recent.map(|d| d.severity.get_or_insert(severity)).count();
+            let whole = self.whole.as_mut().filter(|w| w.clause + 1 == index && w.bare.state == State::Present);
+            if let Some(whole) = whole {
+                whole.bare.severity.get_or_insert(severity);
+                return;
+            }
+            if count > 0 {
+                return;
+            }
         }
         if self.whole.is_none() || bare.scope == Scope::All {
             self.whole = Some(Whole { bare, span, who, clause: index });

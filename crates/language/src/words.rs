@@ -81,6 +81,7 @@ impl Class {
                 | Self::Affirm
                 | Self::Only
                 | Self::Now
+                | Self::Rhetorical
         )
     }
 

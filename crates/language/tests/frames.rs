@@ -109,7 +109,10 @@ fn there_are_enough_frames_and_none_is_long() {
         all.sort();
         all.dedup();
         let same_words = all.windows(2).filter(|w| w[0].1 == w[1].1).count();
-        assert_eq!(same_words, 0, "{locale}: the same words have the same id, so that they are never said twice running");
+        assert_eq!(
+            same_words, 0,
+            "{locale}: the same words have the same id, so that they are never said twice running"
+        );
     }
 }
 
@@ -118,7 +121,8 @@ fn what_cannot_be_asked_is_an_error() {
     let framer = Framer::new(pack());
     let pack = framer.pack();
     let ids = askable(pack);
-    let clinician_only = (0..pack.findings.len()).map(FindingIx::new).find(|f| !pack.findings[f.at()].askable()).unwrap();
+    let clinician_only =
+        (0..pack.findings.len()).map(FindingIx::new).find(|f| !pack.findings[f.at()].askable()).unwrap();
     let error = |findings: &[FindingIx], ambiguity| {
         framer.ask(&AskSpec { ambiguity, ..spec(findings, Locale::Zh, 0) }).unwrap_err()
     };
@@ -153,9 +157,7 @@ fn golden_questions() {
         let findings: Vec<_> = case.findings.iter().map(|id| framer.pack().finding(id).expect(id)).collect();
         let subject = case.subject.unwrap_or(Subject::SelfPatient);
         // Joints may vary with the seed; one of the first seeds must word it this way.
-        let found = (0..64).map(|seed| {
-            framer.ask(&AskSpec { subject, ..spec(&findings, case.locale, seed) }).unwrap()
-        });
+        let found = (0..64).map(|seed| framer.ask(&AskSpec { subject, ..spec(&findings, case.locale, seed) }).unwrap());
         let questions: Vec<_> = found.collect();
         let hit = questions.iter().find(|q| q.text.to_lowercase().contains(&case.clause.to_lowercase()));
         let hit = hit.unwrap_or_else(|| panic!("expected `{}` in {:?}", case.clause, questions[0].text));
@@ -208,8 +210,7 @@ fn examples() {
             let from = (i * 7919 % (all.len() as u64 - 6)) as usize;
             let findings: Vec<_> = all[from..].iter().step_by(1 + (i % 2) as usize).take(n).copied().collect();
             let subject = SUBJECTS[if i % 4 == 0 { 1 + (i / 4 % 4) as usize } else { 0 }];
-            let question =
-                framer.ask(&AskSpec { last_frame: &last, subject, ..spec(&findings, locale, i) }).unwrap();
+            let question = framer.ask(&AskSpec { last_frame: &last, subject, ..spec(&findings, locale, i) }).unwrap();
             println!("{}   [{}]", question.text, question.quick_answers.join(" | "));
             last = question.frame;
         }
@@ -219,5 +220,28 @@ fn examples() {
             println!("{}   [{}]", question.text, question.quick_answers.join(" | "));
             last = question.frame;
         }
+    }
+}
+
+/// `cargo test -p wenzhen-language --release --test frames -- --ignored --nocapture speed`: microseconds per question.
+#[test]
+#[ignore = "prints a measurement"]
+fn speed() {
+    let framer = framer();
+    let all = askable(framer.pack());
+    for locale in Locale::ALL {
+        let start = std::time::Instant::now();
+        let mut bytes = 0;
+        for i in 0..20_000_usize {
+            let from = i * 7919 % (all.len() - 3);
+            let subject = SUBJECTS[i % 5];
+            let findings = &all[from..from + 1 + i % 3];
+            bytes += framer.ask(&AskSpec { subject, ..spec(findings, locale, i as u64) }).unwrap().text.len();
+        }
+        println!(
+            "{locale}: {:.2} µs per question, {} bytes each",
+            start.elapsed().as_micros() as f64 / 2e4,
+            bytes / 20_000
+        );
     }
 }

@@ -47,7 +47,26 @@ pub enum TelemetryError {
 #[derive(Debug, Default)]
 #[must_use = "dropping this ends the export of traces"]
 pub struct TelemetryGuard {
-    traces: Option<(SdkTracerProvider, Runtime)>,
+    _traces: Option<Traces>,
+}
+
+#[derive(Debug)]
+struct Traces {
+    provider: SdkTracerProvider,
+    // Dropped after the provider has flushed.
+    _runtime: Background,
+}
+
+/// A runtime that may be dropped anywhere: a plain one panics when it is dropped inside another.
+#[derive(Debug)]
+struct Background(Option<Runtime>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Installs logging, tracing and the panic hook for the process.
@@ -57,9 +76,9 @@ pub struct TelemetryGuard {
 pub fn init(log: &LogArgs, otlp: &OtlpArgs, service_name: &'static str) -> Result<TelemetryGuard, TelemetryError> {
     let filter = EnvFilter::builder().parse(&log.log_filter)?.and(filter_fn(harmless));
     let traces = otlp.otlp_endpoint.as_deref().map(|url| exporter(url, otlp.sample_ratio, service_name)).transpose()?;
-    let spans = traces.as_ref().map(|(provider, _)| {
+    let spans = traces.as_ref().map(|traces: &Traces| {
         tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer(service_name))
+            .with_tracer(traces.provider.tracer(service_name))
             .with_location(false)
             .with_threads(false)
             .with_filter(LevelFilter::INFO)
@@ -69,7 +88,7 @@ pub fn init(log: &LogArgs, otlp: &OtlpArgs, service_name: &'static str) -> Resul
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");
     }));
-    Ok(TelemetryGuard { traces })
+    Ok(TelemetryGuard { _traces: traces })
 }
 
 /// Whether an event or span cannot hold a frame, a header or a body.
@@ -93,10 +112,12 @@ where
 
 /// The exporter's connection lives on a runtime of its own: on the service's, the flush at the end could wait for a
 /// worker that waits for the flush.
-fn exporter(url: &str, ratio: f64, service: &'static str) -> Result<(SdkTracerProvider, Runtime), TelemetryError> {
+fn exporter(url: &str, ratio: f64, service: &'static str) -> Result<Traces, TelemetryError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("otlp").enable_all().build()?;
-    let entered = runtime.enter();
+    let handle = runtime.handle().clone();
+    let runtime = Background(Some(runtime));
+    let entered = handle.enter();
     let exporter = SpanExporter::builder().with_tonic().with_endpoint(url).with_timeout(FLUSH).build()?;
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
@@ -104,15 +125,40 @@ fn exporter(url: &str, ratio: f64, service: &'static str) -> Result<(SdkTracerPr
         .with_resource(Resource::builder().with_service_name(service).build())
         .build();
     drop(entered);
-    Ok((provider, runtime))
+    Ok(Traces { provider, _runtime: runtime })
 }
 
-impl Drop for TelemetryGuard {
+impl Drop for Traces {
     fn drop(&mut self) {
-        if let Some((provider, runtime)) = self.traces.take() {
-            // A collector that is away must not keep the process; the spans are lost then.
-            let _ = provider.shutdown_with_timeout(FLUSH);
-            runtime.shutdown_background();
-        }
+        // A collector that is away must not keep the process; the spans are lost then.
+        let _ = self.provider.shutdown_with_timeout(FLUSH);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::subscriber::set_default;
+
+    #[test]
+    fn libraries_that_print_frames_are_held_at_warnings() {
+        let counted = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let seen = std::sync::Arc::clone(&counted);
+        let filter = EnvFilter::builder().parse("trace,h2::codec=trace").unwrap().and(filter_fn(move |metadata| {
+            let passes = harmless(metadata);
+            if passes {
+                seen.lock().push((metadata.target().to_owned(), *metadata.level()));
+            }
+            passes
+        }));
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink).with_filter(filter);
+        let _installed = set_default(tracing_subscriber::registry().with(lines));
+        tracing::trace!(target: "h2::codec::framed_write", "frame");
+        tracing::debug!(target: "tonic", "header");
+        tracing::warn!(target: "h2::proto", "flood");
+        tracing::trace!(target: "h2o_is_not_h2", "ours");
+        let seen = counted.lock();
+        let targets: Vec<_> = seen.iter().map(|(target, _)| target.as_str()).collect();
+        assert_eq!(targets, ["h2::proto", "h2o_is_not_h2"]);
     }
 }

@@ -1,4 +1,5 @@
 //! Metrics per method and code, and the admin port that shows them.
+#![allow(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
 mod support;
 

@@ -1,5 +1,7 @@
 //! The service over real gRPC on a loopback port of the system's choice.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::sync::Arc;

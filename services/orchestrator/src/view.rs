@@ -8,16 +8,25 @@ use crate::auth::Caller;
 use crate::sessions::expires_at;
 use crate::state::State;
 use crate::store::ConsultationId;
+use crate::{Error, Knowledge, reply};
 
 /// Conditions that a patient is shown.
 const RANKED_FOR_PATIENT: usize = 3;
 
 /// The consultation as the caller may see it.
-pub(crate) fn consultation(id: ConsultationId, state: &State, caller: &Caller) -> Consultation {
+///
+/// # Errors
+/// When the pack has no voice.
+pub(crate) fn consultation(
+    id: ConsultationId,
+    knowledge: &Knowledge,
+    state: &State,
+    caller: &Caller,
+) -> Result<Consultation, Error> {
     let question = state.question.clone();
     let asked = question.as_ref().map(|q| q.finding_ids.clone()).unwrap_or_default();
     let why = state.worth_asking.iter().filter(|c| asked.contains(&c.finding_id)).cloned().collect();
-    Consultation {
+    Ok(Consultation {
         consultation_id: id.to_string(),
         version: state.version,
         status: state.status as i32,
@@ -33,7 +42,8 @@ pub(crate) fn consultation(id: ConsultationId, state: &State, caller: &Caller) -
         expires_at: Some(expires_at(state)),
         why,
         ranked: ranked(&state.ranked, caller),
-    }
+        why_text: reply::why_asked(knowledge, state, state.locale)?,
+    })
 }
 
 fn ranked(ranked: &[RankedCondition], caller: &Caller) -> Vec<RankedCondition> {

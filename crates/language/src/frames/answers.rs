@@ -21,12 +21,24 @@ pub fn to_findings(voice: &GuidanceVoice, clauses: &[&Clause], labels: &[&str], 
                 2 => (&answers.both, &answers.neither),
                 _ => (&answers.all, &answers.none),
             };
-            out.extend([yes.clone(), no.clone()]);
-            out.extend(with(&answers.only));
+            // Values that exclude each other cannot all be so.
+            if exclusive(clauses) {
+                out.extend(with(&answers.only));
+                out.push(no.clone());
+            } else {
+                out.extend([yes.clone(), no.clone()]);
+                out.extend(with(&answers.only));
+            }
         }
     }
     out.push(answers.unsure.clone());
     out
+}
+
+/// Whether any two are values of one axis.
+fn exclusive(clauses: &[&Clause]) -> bool {
+    let later = |i: usize, axis| clauses.iter().skip(i + 1).any(|other| other.axis == axis);
+    clauses.iter().enumerate().any(|(i, clause)| clause.axis.is_some() && later(i, clause.axis))
 }
 
 fn yes_no(grammar: &Grammar, clause: &Clause) -> [String; 2] {

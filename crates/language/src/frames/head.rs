@@ -43,14 +43,15 @@ pub fn join(grammar: &HeadGrammar, clauses: &[&Clause]) -> String {
 
 /// How many of the first clauses share an opening.
 fn sharing(grammar: &HeadGrammar, clauses: &[&Clause]) -> usize {
-    let share = |len: &usize| clauses.get(..*len).is_some_and(|run| opening(run).is_some_and(|o| together(grammar, o, run)));
+    let share =
+        |len: &usize| clauses.get(..*len).is_some_and(|run| opening(run).is_some_and(|o| together(grammar, o, run)));
     (2..=clauses.len()).take_while(share).last().unwrap_or(1)
 }
 
 /// Whether what follows a shared opening may stand in one list.
 fn together(grammar: &HeadGrammar, opening: &str, run: &[&Clause]) -> bool {
-    let first_word = |clause: &&Clause| clause.text.get(opening.len() + 1..)?.split(' ').next();
-    run.iter().filter_map(first_word).all(|word| !grammar.apart.iter().any(|apart| apart == word))
+    let mut rests = run.iter().filter_map(|clause| clause.text.get(opening.len() + 1..)?.split(' ').next());
+    rests.all(|word| !grammar.apart.iter().any(|apart| apart == word))
 }
 
 /// The longest opening that all clauses share.

@@ -1,11 +1,11 @@
 //! The notation of phrases: `…` is a gap, `(a|b)` either, `(a|b)?` either or nothing, `x?` x or
-//! nothing, `[3-9]` and `#` a digit. A phrase becomes its parts between the gaps, each with
+//! nothing, `[3-9]`, `[89]` and `#` a digit. A phrase becomes its parts between the gaps, each with
 //! every way to write it.
 
 use crate::normalise::normalise;
 
 /// More ways to write one part than this is a mistake in the pack.
-const MAX_VARIANTS: usize = 4096;
+const MAX_VARIANTS: usize = 500;
 
 /// The gap between two parts.
 const GAP: char = '…';
@@ -67,7 +67,7 @@ fn sequence(chars: &[char]) -> Result<Vec<String>, &'static str> {
                 (alternatives(chars.get(at + 1..at + len - 1).unwrap_or_default())?, len)
             }
             ')' => return Err("a closing bracket without an opening one"),
-            '[' => (digit_range(chars.get(at..).unwrap_or_default())?, 5),
+            '[' => digits(chars.get(at..).unwrap_or_default())?,
             '#' => (('0'..='9').map(String::from).collect(), 1),
             c => (vec![c.to_string()], 1),
         };
@@ -96,11 +96,15 @@ fn group_len(chars: &[char]) -> Result<usize, &'static str> {
     Err("an opening bracket without a closing one")
 }
 
-fn digit_range(chars: &[char]) -> Result<Vec<String>, &'static str> {
-    match chars {
-        ['[', from @ '0'..='9', '-', to @ '0'..='9', ']', ..] => Ok((*from..=*to).map(String::from).collect()),
-        _ => Err("square brackets hold a range of digits such as [3-9]"),
-    }
+/// The digits of a class such as `[3-9]` or `[89]` and how many characters it has.
+fn digits(chars: &[char]) -> Result<(Vec<String>, usize), &'static str> {
+    let len = chars.iter().position(|c| *c == ']').ok_or("an opening bracket without a closing one")?;
+    let found = match chars.get(1..len).unwrap_or_default() {
+        [from @ '0'..='9', '-', to @ '0'..='9'] => (*from..=*to).map(String::from).collect(),
+        set if !set.is_empty() && set.iter().all(char::is_ascii_digit) => set.iter().map(char::to_string).collect(),
+        _ => return Err("square brackets hold digits, as [3-9] or [89]"),
+    };
+    Ok((found, len + 1))
 }
 
 #[cfg(test)]

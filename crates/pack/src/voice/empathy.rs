@@ -134,7 +134,8 @@ pub struct EmpathyBands {
     pub full: Vec<String>,
 }
 
-/// Beginnings put before a sentence with a fact of a kind; each ends in a comma.
+/// Beginnings put before a sentence with a fact of a kind: a clause with its comma, or a sentence with
+/// the space after it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmpathyLeads {

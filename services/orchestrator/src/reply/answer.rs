@@ -1,12 +1,14 @@
 //! Replies that ask nothing: help now, not enough to tell, answers from the record.
 
 use wenzhen_pack::Locale;
+use wenzhen_proto::clinical::v1 as clinical;
 use wenzhen_proto::clinical::v1::Urgency;
 use wenzhen_proto::orchestrator::v1::Diagnosis;
 
 use super::{Composer, Material};
-use crate::Error;
+use crate::state::State;
 use crate::topic::WHY_ASKED;
+use crate::{Error, Knowledge};
 
 /// Conditions named when it is not enough to tell.
 const NAMED: usize = 2;
@@ -62,7 +64,7 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
         return Ok(());
     }
     if topic == WHY_ASKED && material.before.question.is_some() {
-        composer.line(&why_asked(material)?).await;
+        composer.line(&why_asked(knowledge, material.before, material.after.locale)?).await;
         composer.question.clone_from(&material.before.question);
         return Ok(());
     }
@@ -82,14 +84,13 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
     Ok(())
 }
 
-/// Why the standing question was asked: what it separates.
-fn why_asked(material: &Material<'_>) -> Result<String, Error> {
-    let knowledge = material.scene.knowledge;
-    let voice = knowledge.voice(material.after.locale)?;
-    let locale = knowledge.locale(material.after.locale);
-    let question = material.before.question.clone().unwrap_or_default();
+/// Why the standing question was asked: what it separates. Empty without one.
+pub(crate) fn why_asked(knowledge: &Knowledge, state: &State, locale: clinical::Locale) -> Result<String, Error> {
+    let voice = knowledge.voice(locale)?;
+    let locale = knowledge.locale(locale);
+    let Some(question) = &state.question else { return Ok(String::new()) };
     let findings: Vec<String> = question.finding_ids.iter().map(|id| knowledge.finding_name(id, locale)).collect();
-    let separated = material.before.worth_asking.iter().filter(|c| question.finding_ids.contains(&c.finding_id));
+    let separated = state.worth_asking.iter().filter(|c| question.finding_ids.contains(&c.finding_id));
     let mut names: Vec<String> = Vec::new();
     for id in separated.flat_map(|c| &c.separates) {
         let name = knowledge.condition_name(id, locale);
@@ -98,7 +99,7 @@ fn why_asked(material: &Material<'_>) -> Result<String, Error> {
         }
     }
     if findings.is_empty() || names.is_empty() {
-        return Ok(question.text);
+        return Ok(question.text.clone());
     }
     let text = voice.why.replace("{findings}", &findings.join(&voice.list_separator));
     Ok(text.replace("{candidates}", &names.join(&voice.list_separator)).replace("{question}", &question.text))

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::state::State;
 use crate::turn::Scene;
 
+pub(crate) use answer::why_asked;
 pub(crate) use composer::Composer;
 
 /// What a reply is made from.

@@ -159,7 +159,7 @@ impl OrchestratorService for Orchestrator {
         request: Request<api::GetConsultationRequest>,
     ) -> Result<Response<api::GetConsultationResponse>, Status> {
         let open = self.open(request.metadata(), &request.get_ref().consultation_id).await?;
-        let consultation = Some(Self::view(&open));
+        let consultation = Some(self.view(&open)?);
         Ok(Response::new(api::GetConsultationResponse { consultation }))
     }
 

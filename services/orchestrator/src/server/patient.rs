@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
+use tracing::Instrument as _;
 use wenzhen_proto::orchestrator::v1 as api;
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_service::Deadline;
@@ -43,6 +44,7 @@ impl Orchestrator {
             }
         };
         // The turn runs on by itself: a listener who leaves must not leave it half recorded.
+        let turn = turn.in_current_span();
         match extensions.get::<Deadline>().copied() {
             Some(deadline) => tokio::spawn(deadline.scope(turn)),
             None => tokio::spawn(turn),
@@ -62,8 +64,8 @@ impl Orchestrator {
         Ok(api::UndoTurnResponse { turn, version: after.version, question: after.question.clone() })
     }
 
-    pub(super) fn view(open: &Open) -> api::Consultation {
-        view::consultation(open.id, &open.state, &open.caller)
+    pub(super) fn view(&self, open: &Open) -> Result<api::Consultation, Error> {
+        view::consultation(open.id, self.sessions().knowledge(&open.state)?, &open.state, &open.caller)
     }
 
     pub(super) async fn events(
@@ -91,7 +93,7 @@ impl Orchestrator {
         let open = self.open(request.metadata(), &request.get_ref().consultation_id).await?;
         let events = self.sessions().events(open.id, 0).await?;
         let events: Vec<_> = events.iter().map(|event| view::event(event, &open.state, &open.caller)).collect();
-        let consultation = Self::view(&open);
+        let consultation = self.view(&open)?;
         let markdown = export::markdown(self.sessions().knowledge(&open.state)?, &consultation, &events)?;
         Ok(api::ExportConsultationResponse { consultation: Some(consultation), events, markdown })
     }

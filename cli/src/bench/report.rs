@@ -1,0 +1,85 @@
+//! What was measured.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// Throughput and latency of one measurement.
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    turns: usize,
+    turns_per_second: f64,
+    p50_ms: f64,
+    p90_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+}
+
+impl Figures {
+    pub fn new(latencies: Vec<Duration>, elapsed: Duration) -> Self {
+        // Microseconds, three digits; a histogram that cannot be made leaves zeros.
+        let mut histogram = Histogram::<u64>::new(3).ok();
+        for latency in &latencies {
+            if let Some(histogram) = &mut histogram {
+                histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+            }
+        }
+        let at = |q: f64| histogram.as_ref().map_or(0.0, |h| h.value_at_quantile(q) as f64 / 1000.0);
+        Self {
+            turns: latencies.len(),
+            turns_per_second: latencies.len() as f64 / elapsed.as_secs_f64().max(1e-9),
+            p50_ms: at(0.5),
+            p90_ms: at(0.9),
+            p99_ms: at(0.99),
+            max_ms: at(1.0),
+        }
+    }
+}
+
+/// All of `bench turn`.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    pub cold_start_ms: Option<f64>,
+    pub resident_mib_after_one_consultation: Option<f64>,
+    pub memory: Option<Figures>,
+    pub steady: Option<Figures>,
+    pub durable: Option<Figures>,
+    pub steady_durable: Option<Figures>,
+    pub open: usize,
+    pub few_open: Option<Figures>,
+    pub many_open: Option<Figures>,
+}
+
+impl Report {
+    #[allow(clippy::print_stdout, reason = "the output of a command")]
+    pub fn print(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            println!("{}", serde_json::to_string_pretty(self)?);
+            return Ok(());
+        }
+        println!("cold start to the first question  {:>10.0} ms", self.cold_start_ms.unwrap_or(0.0));
+        let resident = self.resident_mib_after_one_consultation.unwrap_or(0.0);
+        println!("resident after one consultation   {resident:>10.0} MiB");
+        for (name, figures) in [
+            ("in memory, closed loop", &self.memory),
+            ("in memory, steady rate", &self.steady),
+            ("durable, closed loop", &self.durable),
+            ("durable, steady rate", &self.steady_durable),
+            ("durable, few open", &self.few_open),
+            ("durable, many open", &self.many_open),
+        ] {
+            if let Some(f) = figures {
+                println!(
+                    "{name:<28} {:>7.0} turns/s  p50 {:>7.2} ms  p90 {:>7.2}  p99 {:>7.2}  max {:>7.2}  ({} turns)",
+                    f.turns_per_second, f.p50_ms, f.p90_ms, f.p99_ms, f.max_ms, f.turns
+                );
+            }
+        }
+        if let (Some(few), Some(many)) = (&self.few_open, &self.many_open) {
+            let slower = few.turns_per_second / many.turns_per_second.max(1e-9) - 1.0;
+            println!("{} open consultations slow a turn by {:.0} %", self.open, slower * 100.0);
+        }
+        Ok(())
+    }
+}

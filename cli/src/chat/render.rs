@@ -1,0 +1,150 @@
+//! What updates look like in a terminal.
+
+use std::io::{IsTerminal as _, Write as _, stdout};
+
+use wenzhen_proto::clinical::v1::Urgency;
+use wenzhen_proto::orchestrator::v1::send_message_response::Update;
+use wenzhen_proto::orchestrator::v1::{Diagnosis, PlanStatus, Question, SendMessageResponse, UrgencyRaised};
+
+use super::ui::Ui;
+
+/// Writes to standard output, with colour where a person looks at it.
+pub struct Screen {
+    pub ui: Ui,
+    colour: bool,
+    /// A progress line stands and is to be wiped.
+    thinking: bool,
+}
+
+impl Screen {
+    /// A screen. `NO_COLOR` (any value but the empty one) and a redirected output take the colour away.
+    pub fn new(ui: Ui) -> Self {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { ui, colour: stdout().is_terminal() && !no_colour, thinking: false }
+    }
+
+    /// Writes text as it is.
+    pub fn write(&mut self, text: &str) {
+        self.wipe();
+        let mut out = stdout().lock();
+        // A closed output ends the chat at the next prompt.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, text: &str) {
+        self.write(&format!("{text}\n"));
+    }
+
+    /// Writes a dim line.
+    pub fn aside(&mut self, text: &str) {
+        let text = self.paint("2", text);
+        self.line(&text);
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn wipe(&mut self) {
+        if std::mem::take(&mut self.thinking) {
+            let _ = stdout().lock().write_all(b"\r\x1b[2K");
+        }
+    }
+
+    /// Shows one update of a turn.
+    pub fn update(&mut self, update: SendMessageResponse) {
+        match update.update {
+            Some(Update::Progress(progress)) => self.think(progress.stage),
+            Some(Update::Urgency(urgency)) => self.urgency(&urgency),
+            Some(Update::Text(delta)) => self.write(&delta.text),
+            Some(Update::Question(question)) => self.question(&question),
+            Some(Update::Diagnosis(diagnosis)) => self.diagnosis(&diagnosis),
+            Some(Update::Completed(completed)) => {
+                self.write("\n");
+                if completed.ended {
+                    let ended = self.ui.ended.clone();
+                    self.aside(&ended);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn think(&mut self, stage: i32) {
+        // Without a terminal a progress line could not be wiped again.
+        if !self.colour {
+            return;
+        }
+        let at = usize::try_from(stage - 1).unwrap_or(0);
+        let text = self.ui.thinking.get(at).cloned().unwrap_or_default();
+        let text = self.paint("2", &text);
+        self.write(&text);
+        self.thinking = true;
+    }
+
+    /// A banner that cannot be missed, with and without colour.
+    fn urgency(&mut self, raised: &UrgencyRaised) {
+        let (code, title) = match raised.urgency() {
+            Urgency::Emergency => ("1;97;41", &self.ui.emergency),
+            Urgency::Crisis => ("1;97;45", &self.ui.crisis),
+            _ => ("1;30;43", &self.ui.today),
+        };
+        let rule = "!".repeat(64);
+        let title = format!("!!!  {title}  !!!");
+        let mut lines = vec![rule.clone(), title];
+        lines.extend(raised.red_flags.iter().map(|flag| flag.message.clone()));
+        lines.push(rule);
+        for line in lines {
+            let line = self.paint(code, &line);
+            self.line(&line);
+        }
+    }
+
+    fn question(&mut self, question: &Question) {
+        if question.quick_answers.is_empty() {
+            return;
+        }
+        let answers = question.quick_answers.iter().enumerate().map(|(i, a)| format!("[{}] {a}", i + 1));
+        let answers: Vec<String> = answers.collect();
+        let quick = format!("\n  {}  {}", answers.join("  "), self.ui.quick);
+        let quick = self.paint("2", &quick);
+        self.write(&quick);
+    }
+
+    fn diagnosis(&mut self, diagnosis: &Diagnosis) {
+        if diagnosis.plan_status() == PlanStatus::Waiting && diagnosis.formula.is_empty() {
+            let waiting = format!("\n{}", self.ui.plan_waiting);
+            let waiting = self.paint("2", &waiting);
+            self.write(&waiting);
+        }
+    }
+
+    /// The clinician's part of a plan, as far as it was sent.
+    pub fn plan(&mut self, diagnosis: &Diagnosis) {
+        let ui = self.ui.clone();
+        match diagnosis.plan_status() {
+            PlanStatus::Waiting if diagnosis.formula.is_empty() => return self.aside(&ui.plan_waiting),
+            PlanStatus::Rejected => return self.line(&ui.plan_rejected.replace("{reason}", &diagnosis.clinician_note)),
+            PlanStatus::Signed => self.line(&ui.plan_signed),
+            PlanStatus::Waiting | PlanStatus::Unspecified => {}
+        }
+        for (name, value) in [(&ui.principle, &diagnosis.principle), (&ui.formula, &diagnosis.formula)] {
+            if !value.is_empty() {
+                self.line(&format!("  {name}: {value}"));
+            }
+        }
+        if !diagnosis.herbs.is_empty() {
+            self.line(&format!("  {} ({}):", ui.herbs, ui.per_day));
+        }
+        for herb in &diagnosis.herbs {
+            self.line(&format!("    {}  {}-{}", herb.name, herb.dose_from_g, herb.dose_to_g));
+        }
+        for caution in &diagnosis.cautions {
+            self.line(&format!("  {}: {caution}", ui.cautions));
+        }
+        if !diagnosis.clinician_note.is_empty() {
+            self.line(&format!("  {}", diagnosis.clinician_note));
+        }
+    }
+}
