@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use wenzhen_pack::Locale;
 use wenzhen_service::config::{LimitArgs, LogArgs, OtlpArgs, Secret};
 
@@ -25,6 +25,16 @@ pub struct Cli {
     /// Traces
     #[command(flatten)]
     pub otlp: OtlpArgs,
+}
+
+impl Cli {
+    /// Reads the command line; what is wrong with it is told and ends the process. The options of
+    /// logs and traces may stand before the command or behind it.
+    pub fn read() -> Self {
+        let everywhere = ["log_format", "log_filter", "otlp_endpoint", "sample_ratio"];
+        let command = everywhere.into_iter().fold(Self::command(), |c, id| c.mut_arg(id, |arg| arg.global(true)));
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// What to do.
@@ -95,9 +105,29 @@ pub struct ChatArgs {
     /// Clinician key for /clinician with --connect
     #[arg(long, env = "WENZHEN_CLINICIAN_KEY", hide_env_values = true)]
     pub clinician_key: Option<Secret>,
+    /// What the user's environment says
+    #[command(flatten)]
+    pub environment: EnvironmentArgs,
     /// Where packs and consultations are
     #[command(flatten)]
     pub data: DataArgs,
+}
+
+/// Conventions of terminals that are kept in the environment.
+#[derive(Args, Debug, Clone, Default)]
+pub struct EnvironmentArgs {
+    /// No colour, when it has any value but the empty one
+    #[arg(long, env = "NO_COLOR", hide = true)]
+    pub no_color: Option<String>,
+    /// The user's locale, strongest first
+    #[arg(long, env = "LC_ALL", hide = true)]
+    pub lc_all: Option<String>,
+    /// The locale of messages
+    #[arg(long, env = "LC_MESSAGES", hide = true)]
+    pub lc_messages: Option<String>,
+    /// The locale where nothing stronger is set
+    #[arg(long, env = "LANG", hide = true)]
+    pub lang_variable: Option<String>,
 }
 
 /// Services on real ports.

@@ -70,7 +70,11 @@ impl Session {
     ///
     /// # Errors
     /// As the orchestrator answers.
-    pub async fn send_as(&mut self, message_id: &str, text: &str) -> Result<Streaming<api::SendMessageResponse>, Status> {
+    pub async fn send_as(
+        &mut self,
+        message_id: &str,
+        text: &str,
+    ) -> Result<Streaming<api::SendMessageResponse>, Status> {
         let request = self.authorised(api::SendMessageRequest {
             consultation_id: self.consultation_id.clone(),
             message_id: message_id.to_owned(),
@@ -95,8 +99,7 @@ impl Session {
     /// # Errors
     /// As the orchestrator answers.
     pub async fn events(&mut self) -> Result<Vec<api::Event>, Status> {
-        let request =
-            self.authorised(api::ExportConsultationRequest { consultation_id: self.consultation_id.clone() });
+        let request = self.authorised(api::ExportConsultationRequest { consultation_id: self.consultation_id.clone() });
         Ok(self.client.export_consultation(request).await?.into_inner().events)
     }
 }

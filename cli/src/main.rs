@@ -1,13 +1,12 @@
 //! The `wenzhen` command.
 
-use clap::Parser as _;
 use wenzhen::args::{BenchCommand, Cli, Command, PackCommand};
 use wenzhen::{bench, chat, packs, serve};
 
 fn main() -> anyhow::Result<()> {
-    let mut cli = Cli::parse();
+    let mut cli = Cli::read();
     // A chat is read by a person: only what needs attention is logged beside it.
-    let chatting = matches!(cli.command, None | Some(Command::Chat(_)) | Some(Command::Bench(_)));
+    let chatting = matches!(cli.command, None | Some(Command::Chat(_)));
     if chatting && cli.log.log_filter == "info" {
         cli.log.log_filter = "error".into();
     }

@@ -72,7 +72,8 @@ async fn bind(first: SocketAddr) -> anyhow::Result<Vec<TcpListener>> {
     for (offset, name) in (0u16..).zip(NAMES) {
         let mut address = first;
         if first.port() != 0 {
-            let port = first.port().checked_add(offset).context("the ports above --listen end before the last service")?;
+            let port =
+                first.port().checked_add(offset).context("the ports above --listen end before the last service")?;
             address.set_port(port);
         }
         let listener = TcpListener::bind(address).await;

@@ -3,23 +3,23 @@
 use std::process::Stdio;
 use std::time::Instant;
 
+use super::driver::Script;
 use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// Starts to take the median of.
 const STARTS: usize = 5;
-/// A complaint, and the answers that bring the first question for findings and one more.
-const FIRST_WORDS: &str = "医生，我这两天怕冷、流清鼻涕，脖子后面也紧\n";
-const MORE_WORDS: [&str; 3] = ["34岁，女\n", "没有\n", "有一点\n"];
+/// Turns after which memory is read.
+const TURNS: usize = 4;
 
 /// Median milliseconds from starting the program to its first question, pack loaded and all.
-pub async fn start_ms() -> anyhow::Result<f64> {
+pub async fn start_ms(script: &Script) -> anyhow::Result<f64> {
     let mut times = Vec::with_capacity(STARTS);
     for _ in 0..STARTS {
         let began = Instant::now();
         let mut chat = Chat::start()?;
-        chat.say(FIRST_WORDS).await?;
+        chat.say(script.words(0, 0)).await?;
         times.push(began.elapsed().as_secs_f64() * 1000.0);
         chat.end().await?;
     }
@@ -28,11 +28,10 @@ pub async fn start_ms() -> anyhow::Result<f64> {
 }
 
 /// Resident memory of a process that has held a consultation, in MiB.
-pub async fn resident_mib() -> anyhow::Result<f64> {
+pub async fn resident_mib(script: &Script) -> anyhow::Result<f64> {
     let mut chat = Chat::start()?;
-    chat.say(FIRST_WORDS).await?;
-    for words in MORE_WORDS {
-        chat.say(words).await?;
+    for turn in 0..TURNS {
+        chat.say(script.words(0, turn)).await?;
     }
     let pid = chat.child.id().context("the chat has ended")?;
     let status = tokio::fs::read_to_string(format!("/proc/{pid}/status")).await?;
@@ -62,7 +61,7 @@ impl Chat {
 
     /// Says something and waits for the end of the turn.
     async fn say(&mut self, words: &str) -> anyhow::Result<()> {
-        self.input.write_all(words.as_bytes()).await?;
+        self.input.write_all(format!("{words}\n").as_bytes()).await?;
         while let Some(line) = self.output.next_line().await? {
             if line.contains("\"completed\"") {
                 return Ok(());

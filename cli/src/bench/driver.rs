@@ -33,7 +33,7 @@ impl Script {
     }
 
     /// The words of turn `turn` (from 0) of patient `patient`.
-    fn words(&self, patient: usize, turn: usize) -> &str {
+    pub fn words(&self, patient: usize, turn: usize) -> &str {
         let list = match turn {
             0 => &self.complaints,
             1 => &self.person,

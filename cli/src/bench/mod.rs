@@ -30,8 +30,8 @@ pub async fn turn(args: BenchTurnArgs) -> anyhow::Result<()> {
     let script = Script::load()?;
     let folder = TempDir::new()?;
     let mut report = Report::default();
-    report.cold_start_ms = Some(cold::start_ms().await?);
-    report.resident_mib_after_one_consultation = Some(cold::resident_mib().await?);
+    report.cold_start_ms = Some(cold::start_ms(&script).await?);
+    report.resident_mib_after_one_consultation = Some(cold::resident_mib(&script).await?);
 
     let memory = start(Place::Memory).await?;
     report.memory = Some(throughput(&memory, &script, &args).await?);
@@ -80,7 +80,12 @@ async fn steady(process: &Process, script: &Arc<Script>, args: &BenchTurnArgs) -
 }
 
 /// Closed loop over `open` consultations in random order, so that most are not in memory.
-async fn scattered(process: &Process, script: &Arc<Script>, args: &BenchTurnArgs, open: usize) -> anyhow::Result<Figures> {
+async fn scattered(
+    process: &Process,
+    script: &Arc<Script>,
+    args: &BenchTurnArgs,
+    open: usize,
+) -> anyhow::Result<Figures> {
     let driver = Driver::new(process, script, args.clients);
     let pool = driver.open(open).await?;
     let mut pool = driver.turns(pool, 2).await?.sessions;

@@ -1,5 +1,6 @@
 //! What was measured.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -22,7 +23,8 @@ impl Figures {
         let mut histogram = Histogram::<u64>::new(3).ok();
         for latency in &latencies {
             if let Some(histogram) = &mut histogram {
-                histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+                // It grows with what it is given; an hour-long turn would be noticed otherwise.
+                let _ = histogram.record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
             }
         }
         let at = |q: f64| histogram.as_ref().map_or(0.0, |h| h.value_at_quantile(q) as f64 / 1000.0);
@@ -52,15 +54,15 @@ pub struct Report {
 }
 
 impl Report {
-    #[allow(clippy::print_stdout, reason = "the output of a command")]
     pub fn print(&self, json: bool) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
         if json {
-            println!("{}", serde_json::to_string_pretty(self)?);
+            writeln!(out, "{}", serde_json::to_string_pretty(self)?)?;
             return Ok(());
         }
-        println!("cold start to the first question  {:>10.0} ms", self.cold_start_ms.unwrap_or(0.0));
+        writeln!(out, "cold start to the first question  {:>10.0} ms", self.cold_start_ms.unwrap_or(0.0))?;
         let resident = self.resident_mib_after_one_consultation.unwrap_or(0.0);
-        println!("resident after one consultation   {resident:>10.0} MiB");
+        writeln!(out, "resident after one consultation   {resident:>10.0} MiB")?;
         for (name, figures) in [
             ("in memory, closed loop", &self.memory),
             ("in memory, steady rate", &self.steady),
@@ -70,15 +72,16 @@ impl Report {
             ("durable, many open", &self.many_open),
         ] {
             if let Some(f) = figures {
-                println!(
+                writeln!(
+                    out,
                     "{name:<28} {:>7.0} turns/s  p50 {:>7.2} ms  p90 {:>7.2}  p99 {:>7.2}  max {:>7.2}  ({} turns)",
                     f.turns_per_second, f.p50_ms, f.p90_ms, f.p99_ms, f.max_ms, f.turns
-                );
+                )?;
             }
         }
         if let (Some(few), Some(many)) = (&self.few_open, &self.many_open) {
             let slower = few.turns_per_second / many.turns_per_second.max(1e-9) - 1.0;
-            println!("{} open consultations slow a turn by {:.0} %", self.open, slower * 100.0);
+            writeln!(out, "{} open consultations slow a turn by {:.0} %", self.open, slower * 100.0)?;
         }
         Ok(())
     }

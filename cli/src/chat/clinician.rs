@@ -1,7 +1,7 @@
 //! `/clinician`: see what waits, sign, reject, take over, lower the urgency.
 
-use tonic::transport::Channel;
 use tonic::Status;
+use tonic::transport::Channel;
 use wenzhen_proto::clinical::v1::Urgency;
 use wenzhen_proto::orchestrator::v1 as api;
 

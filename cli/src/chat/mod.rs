@@ -28,12 +28,13 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<()> {
 /// The language of the first words: as asked for, else that of the user's locale, else Chinese.
 fn locale(args: &ChatArgs) -> Locale {
     let asked = args.lang.map(Locale::from);
+    let environment = &args.environment;
     let of_user = || {
-        ["LC_ALL", "LC_MESSAGES", "LANG"]
+        [&environment.lc_all, &environment.lc_messages, &environment.lang_variable]
             .into_iter()
-            .filter_map(std::env::var_os)
+            .flatten()
             .filter(|value| !value.is_empty())
-            .find_map(|value| Locale::from_tag(&value.to_string_lossy()))
+            .find_map(|value| Locale::from_tag(value))
     };
     asked.or_else(of_user).unwrap_or(Locale::Zh)
 }

@@ -76,7 +76,9 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong() {
-        for (text, expected) in [("age", "key=value"), ("age=old", "years"), ("sex=x", "f or m"), ("height=3", "none of")] {
+        for (text, expected) in
+            [("age", "key=value"), ("age=old", "years"), ("sex=x", "f or m"), ("height=3", "none of")]
+        {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }

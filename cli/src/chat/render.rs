@@ -18,8 +18,7 @@ pub struct Screen {
 
 impl Screen {
     /// A screen. `NO_COLOR` (any value but the empty one) and a redirected output take the colour away.
-    pub fn new(ui: Ui) -> Self {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    pub fn new(ui: Ui, no_colour: bool) -> Self {
         Self { ui, colour: stdout().is_terminal() && !no_colour, thinking: false }
     }
 
@@ -138,7 +137,10 @@ impl Screen {
             self.line(&format!("  {} ({}):", ui.herbs, ui.per_day));
         }
         for herb in &diagnosis.herbs {
-            self.line(&format!("    {}  {}-{}", herb.name, herb.dose_from_g, herb.dose_to_g));
+            // Without a dose it is still to be set, as for a child.
+            let dose =
+                if herb.dose_to_g > 0.0 { format!("{}-{}", herb.dose_from_g, herb.dose_to_g) } else { String::new() };
+            self.line(format!("    {}  {dose}", herb.name).trim_end());
         }
         for caution in &diagnosis.cautions {
             self.line(&format!("  {}: {caution}", ui.cautions));

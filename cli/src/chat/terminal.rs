@@ -22,7 +22,8 @@ use crate::client::Session;
 pub async fn run(args: ChatArgs) -> anyhow::Result<()> {
     let connection = Connection::open(&args).await?;
     let locale = locale(&args);
-    let mut screen = Screen::new(Ui::new(locale)?);
+    let no_colour = args.environment.no_color.as_ref().is_some_and(|value| !value.is_empty());
+    let mut screen = Screen::new(Ui::new(locale)?, no_colour);
     let input = Input::open()?;
     let intro = format!("{}  ·  {}", screen.ui.banner, screen.ui.intro);
     screen.aside(&intro);
@@ -86,7 +87,10 @@ impl<'a> Chat<'a> {
         let Some(command) = line.strip_prefix('/') else { return self.say(line, screen).await };
         let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
         match name {
-            "help" | "h" | "?" => screen.line(&screen.ui.help.trim().to_owned()),
+            "help" | "h" | "?" => {
+                let help = screen.ui.help.trim().to_owned();
+                screen.line(&help);
+            }
             "why" => self.why(screen).await?,
             "undo" => self.undo(screen).await?,
             "plan" => self.plan(screen).await?,
@@ -186,7 +190,12 @@ impl<'a> Chat<'a> {
     }
 }
 
-async fn open(args: &ChatArgs, connection: &Connection, locale: Locale, screen: &mut Screen) -> anyhow::Result<Session> {
+async fn open(
+    args: &ChatArgs,
+    connection: &Connection,
+    locale: Locale,
+    screen: &mut Screen,
+) -> anyhow::Result<Session> {
     let request = start_request(args, Some(locale))?;
     let opened = Session::start(connection.channel.clone(), request).await.context("no consultation could be opened");
     let (session, started) = opened?;
@@ -197,4 +206,3 @@ async fn open(args: &ChatArgs, connection: &Connection, locale: Locale, screen: 
     remembered::remember(args, &left);
     Ok(session)
 }
-

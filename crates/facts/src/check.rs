@@ -150,7 +150,11 @@ impl Rules {
         if self.marks(&folded, BODY).contains(&true) {
             verdict.add(ViolationKind::Negation);
         }
-        if plan.facts.iter().any(|fact| !fact.echo.is_empty() && folded.compact.replace(CLAUSE, "").contains(&fact.echo)) {
+        if plan
+            .facts
+            .iter()
+            .any(|fact| !fact.echo.is_empty() && folded.compact.replace(CLAUSE, "").contains(&fact.echo))
+        {
             verdict.add(ViolationKind::Echo);
         }
     }
@@ -169,7 +173,8 @@ impl Rules {
                 verdict.add(if urgent { ViolationKind::Softening } else { ViolationKind::Negation });
             }
         }
-        let glued = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '‐' | '‑' | '/'));
+        let glued =
+            |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '‐' | '‑' | '/'));
         for pair in rest.windows(2) {
             let torn = match pair {
                 [Piece::Text(words), Piece::Slot(_)] => glued(words.chars().next_back()),
@@ -190,9 +195,11 @@ impl Rules {
         let filled = plan.fill(sentence);
         for (at, fact) in plan.facts.iter().enumerate() {
             let own = usize::from(verdict.slots.contains(&at));
-            let within = plan.facts.iter().enumerate().filter(|(other, f)| {
-                *other != at && verdict.slots.contains(other) && f.text.contains(&fact.text)
-            });
+            let within = plan
+                .facts
+                .iter()
+                .enumerate()
+                .filter(|(other, f)| *other != at && verdict.slots.contains(other) && f.text.contains(&fact.text));
             if !fact.text.is_empty() && filled.matches(&fact.text).count() > own + within.count() {
                 verdict.add(ViolationKind::Echo);
             }

@@ -6,7 +6,7 @@
 //! A character that neither view knows how to read makes the whole sentence foreign: letters of
 //! other scripts, traditional forms, invisible characters. Nothing unread is let through.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
@@ -45,13 +45,28 @@ struct FoldData {
     variants: String,
 }
 
+/// What a character is for the views.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Not in the tables: it is decomposed, and foreign if nothing known comes out.
+    Unknown,
+    /// A permitted Chinese character.
+    Han,
+    /// Ends a clause.
+    Clause,
+    /// Read as if it were not there.
+    Soft,
+    /// Written for another character.
+    Variant,
+}
+
 /// Folds texts by the tables in `data/`.
 #[derive(Debug)]
 pub struct Folder {
-    han: HashSet<char>,
-    clause: HashSet<char>,
-    soft: HashSet<char>,
-    symbols: HashSet<char>,
+    /// By code point, for the basic plane.
+    classes: Vec<Class>,
+    /// Symbols of comfort beyond the basic plane.
+    symbols: Vec<char>,
     variants: HashMap<char, char>,
 }
 
@@ -59,18 +74,29 @@ impl Folder {
     /// Reads the tables.
     pub fn new() -> Result<Self, GuardError> {
         let data: FoldData = toml::from_str(include_str!("../data/fold.toml")).map_err(|e| GuardError::data(&e))?;
+        let mut classes = vec![Class::Unknown; 0x1_0000];
+        let mut set = |chars: &str, class: Class| {
+            for c in chars.chars() {
+                if let Some(slot) = classes.get_mut(c as usize) {
+                    *slot = class;
+                }
+            }
+        };
+        set(include_str!("../data/han.txt"), Class::Han);
+        set(&data.symbols, Class::Soft);
+        set(&data.soft, Class::Soft);
+        set(&data.clause, Class::Clause);
         let mut pairs = data.variants.chars();
         let mut variants = HashMap::new();
         while let (Some(from), Some(to)) = (pairs.next(), pairs.next()) {
+            set(from.encode_utf8(&mut [0; 4]), Class::Variant);
             variants.insert(from, to);
         }
-        Ok(Self {
-            han: include_str!("../data/han.txt").chars().filter(|c| !c.is_whitespace()).collect(),
-            clause: data.clause.chars().collect(),
-            soft: data.soft.chars().collect(),
-            symbols: data.symbols.chars().collect(),
-            variants,
-        })
+        Ok(Self { classes, symbols: data.symbols.chars().filter(|c| *c as usize >= 0x1_0000).collect(), variants })
+    }
+
+    fn class(&self, c: char) -> Class {
+        self.classes.get(c as usize).copied().unwrap_or(Class::Unknown)
     }
 
     /// Folds plain text.
@@ -83,7 +109,7 @@ impl Folder {
         let mut writer = Writer { folder: self, out: Folded::default(), word: String::new(), singles: Vec::new() };
         for piece in pieces {
             match piece {
-                Piece::Text(words) => words.nfkd().for_each(|c| writer.put(c)),
+                Piece::Text(words) => words.chars().for_each(|c| writer.put(c)),
                 Piece::Slot("") => writer.mark(BODY),
                 Piece::Slot(_) => writer.mark(SLOT),
             }
@@ -104,33 +130,48 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn put(&mut self, c: char) {
-        if is_combining(c) {
+        if c.is_ascii_alphanumeric() {
+            self.letter(c.to_ascii_lowercase());
             return;
         }
-        let c = self.folder.variants.get(&c).copied().unwrap_or(c);
-        for c in c.to_lowercase() {
-            self.put_lower(c);
+        match self.folder.class(c) {
+            Class::Han => self.han(c),
+            Class::Variant => self.han(self.folder.variants.get(&c).copied().unwrap_or(c)),
+            Class::Clause => self.mark(CLAUSE),
+            // Inside a word an apostrophe is no boundary: "don't" reads as "dont".
+            Class::Soft if matches!(c, '\'' | '’' | '‘') => {}
+            Class::Soft => self.end_word(),
+            Class::Unknown => std::iter::once(c).nfkd().for_each(|part| self.put_part(c, part)),
         }
     }
 
-    fn put_lower(&mut self, c: char) {
-        self.out.digits |= c.is_numeric() || matches!(c, '%' | '‰');
-        if c.is_ascii_alphanumeric() {
-            self.word.push(c);
-            self.out.compact.push(c);
-        } else if self.folder.clause.contains(&c) {
-            self.mark(CLAUSE);
-        } else if matches!(c, '\'' | '’' | '‘') {
-            // Inside a word an apostrophe is no boundary: "don't" reads as "dont".
-        } else if self.folder.han.contains(&c) {
+    /// A part of a decomposed character: what is still unknown is foreign.
+    fn put_part(&mut self, whole: char, part: char) {
+        self.out.digits |= whole.is_numeric() || matches!(part, '%' | '‰');
+        if is_combining(part) {
+            return;
+        }
+        if part != whole {
+            // A decomposition does not decompose further, so this ends.
+            self.put(part);
+        } else if matches!(part, '%' | '‰') {
             self.end_word();
-            self.end_singles();
-            self.out.compact.push(c);
         } else {
             self.end_word();
-            let known = self.folder.soft.contains(&c) || self.folder.symbols.contains(&c) || matches!(c, '%' | '‰');
-            self.out.foreign |= !known;
+            self.out.foreign |= !self.folder.symbols.contains(&part);
         }
+    }
+
+    fn letter(&mut self, c: char) {
+        self.out.digits |= c.is_ascii_digit();
+        self.word.push(c);
+        self.out.compact.push(c);
+    }
+
+    fn han(&mut self, c: char) {
+        self.end_word();
+        self.end_singles();
+        self.out.compact.push(c);
     }
 
     fn mark(&mut self, mark: char) {

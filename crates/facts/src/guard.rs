@@ -151,9 +151,11 @@ impl GuardSession {
         let left = MAX_TEXT_BYTES.saturating_sub(self.bytes);
         let delta = match delta.get(..left.min(delta.len())) {
             Some(whole) => whole,
-            None => delta.char_indices().take_while(|(i, c)| i + c.len_utf8() <= left).last().map_or("", |(i, c)| {
-                delta.get(..i + c.len_utf8()).unwrap_or("")
-            }),
+            None => delta
+                .char_indices()
+                .take_while(|(i, c)| i + c.len_utf8() <= left)
+                .last()
+                .map_or("", |(i, c)| delta.get(..i + c.len_utf8()).unwrap_or("")),
         };
         self.bytes += delta.len();
         for sentence in self.splitter.push(delta) {

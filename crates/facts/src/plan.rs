@@ -161,7 +161,8 @@ impl Plan {
             match part {
                 Piece::Text(words) => before = words,
                 Piece::Slot(_) => {
-                    if let Some(fact) = self.slot(part).filter(|slot| wanted.contains(slot)).and_then(|s| self.facts.get(s))
+                    if let Some(fact) =
+                        self.slot(part).filter(|slot| wanted.contains(slot)).and_then(|s| self.facts.get(s))
                     {
                         if fact.negated {
                             out.push_str(before);
@@ -182,7 +183,9 @@ impl Plan {
         for piece in pieces(text) {
             match piece {
                 Piece::Text(words) => out.push_str(words),
-                Piece::Slot(_) => out.push_str(self.slot(&piece).and_then(|i| self.facts.get(i)).map_or("", |f| &f.text)),
+                Piece::Slot(_) => {
+                    out.push_str(self.slot(&piece).and_then(|i| self.facts.get(i)).map_or("", |f| &f.text))
+                }
             }
         }
         out
@@ -202,9 +205,5 @@ fn clauses(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn longest_sentence(text: &str, rules: &Rules) -> String {
-    split(text)
-        .iter()
-        .map(|s| rules.compact(&s.text))
-        .max_by_key(String::len)
-        .unwrap_or_default()
+    split(text).iter().map(|s| rules.compact(&s.text)).max_by_key(String::len).unwrap_or_default()
 }

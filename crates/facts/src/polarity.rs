@@ -35,7 +35,9 @@ impl Polarity {
             .chain(std::iter::repeat_n(mark(CLAUSE), cut.len()))
             .collect::<Vec<_>>();
         Ok(Self {
-            neutral: AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(harmless.iter().chain(&cut))?,
+            neutral: AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(harmless.iter().chain(&cut))?,
             replacements,
             before: AhoCorasick::new(fold(&slots.before)?)?,
             after: AhoCorasick::new(fold(&slots.after)?)?,

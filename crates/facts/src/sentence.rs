@@ -142,11 +142,10 @@ mod tests {
     #[test]
     fn ends_are_found_in_both_languages() {
         assert_eq!(texts("好的。他说：“来！”那么？走"), ["好的。", "他说：“来！”", "那么？", "走"]);
-        assert_eq!(texts("It is 38.5 now. Dr. Li says e.g. this. Ok"), [
-            "It is 38.5 now.",
-            " Dr. Li says e.g. this.",
-            " Ok"
-        ]);
+        assert_eq!(
+            texts("It is 38.5 now. Dr. Li says e.g. this. Ok"),
+            ["It is 38.5 now.", " Dr. Li says e.g. this.", " Ok"]
+        );
         assert_eq!(texts("体温38.5度。\n\n下一段\n再一行"), ["体温38.5度。", "\n\n下一段", "\n再一行"]);
         assert_eq!(texts("Really?! Wait... what. v1.2 is"), ["Really?!", " Wait...", " what.", " v1.2 is"]);
         assert_eq!(texts("1. {{f1}}.2 {{f2}}。 "), ["1. {{f1}}.2 {{f2}}。", " "]);

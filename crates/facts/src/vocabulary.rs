@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use wenzhen_pack::{Locale, Pack};
+use wenzhen_pack::{Kind, Locale, Pack};
 
 use crate::fold::Folder;
 use crate::guard::GuardError;
@@ -38,7 +38,12 @@ struct FindingTable {
 
 impl Vocabulary {
     /// Collects and compiles the names in a pack, and `general` terms (Chinese, English).
-    pub fn new(pack: &Pack, names: [&NameData; 2], general: [&[String]; 2], folder: &Folder) -> Result<Self, GuardError> {
+    pub fn new(
+        pack: &Pack,
+        names: [&NameData; 2],
+        general: [&[String]; 2],
+        folder: &Folder,
+    ) -> Result<Self, GuardError> {
         let mut terms = Terms { folder, names, compact: BTreeSet::new(), words: BTreeSet::new() };
         for condition in &pack.conditions {
             for text in [&condition.disease, &condition.pattern, &condition.formula] {
@@ -152,8 +157,11 @@ impl FindingTable {
         };
         let mut table: BTreeMap<String, Vec<Mention>> = BTreeMap::new();
         for finding in &pack.findings {
-            let names = finding.names.iter().map(|(l, name)| (l, name, true));
-            let sayings = finding.sayings.iter().flat_map(|(l, list)| list.iter().map(move |saying| (l, saying, false)));
+            // What happened beforehand is named in everyday words; they count as sayings.
+            let own_name = finding.kind != Kind::Exposure;
+            let names = finding.names.iter().map(|(l, name)| (l, name, own_name));
+            let sayings =
+                finding.sayings.iter().flat_map(|(l, list)| list.iter().map(move |saying| (l, saying, false)));
             for (_, text, name) in names.chain(sayings).filter(|(l, ..)| *l == locale) {
                 let folded = view.fold(folder, text);
                 if folded.chars().filter(|c| *c != ' ').count() >= shortest {

@@ -47,18 +47,53 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
     if let Some(picked) = picked(lexicon, tokens).filter(|_| free <= 3) {
         return bare(picked, State::Present);
     }
+    let severity = degree(tokens);
     // A word that covers the question as a whole tolerates a word or two beside it.
-    if has(Class::AllNo) && free <= 2 {
+    let english = units.get(clause.units.start).is_some_and(|u| u.is_word());
+    let spare = if english { 2 } else { 0 };
+    if has(Class::AllNo) && free <= spare {
         return bare(Scope::All, State::Denied);
     }
-    if has(Class::AllYes) && free <= 2 {
-        return bare(Scope::All, State::Present);
+    if has(Class::AllYes) && free <= spare {
+        return Some(Bare { scope: Scope::All, state: State::Present, severity, past: false });
     }
-    let (yes, no) = (has(Class::Yes), has(Class::No));
-    if free > if yes || no { 3 } else { 0 } {
+    let (yes, no) = (has(Class::Yes), has(Class::No) || has(Class::Fine));
+    if free > if yes || no { spare } else { 0 } {
         return None;
     }
-    let severity = if has(Class::Mild) || has(Class::MildAfter) || has(Class::WeakNegator) {
+    let denied = no || has(Class::Negator) || has(Class::NegatorOne) || has(Class::MetaNegator);
+    let state = if has(Class::Hedge) {
+        State::Unsure
+    } else if denied && severity.is_some() && !no {
+        // `不特别`: a little.
+        return Some(Bare { scope: Scope::Asked, state: State::Present, severity: Some(Severity::Mild), past: false });
+    } else if denied && !(yes && !no && !has(Class::Negator)) {
+        State::Denied
+    } else if yes
+        || severity.is_some()
+        || has(Class::Affirm)
+        || has(Class::Copula)
+        || has(Class::Often)
+        || has(Class::Persisting)
+        || has(Class::Over)
+    {
+        State::Present
+    } else {
+        return None;
+    };
+    let severity = severity.filter(|_| state == State::Present);
+    // `有三天` to several findings tells how long, not that all are there.
+    let timed = tokens.iter().any(|t| matches!(t.kind, Kind::TimeUnit(_)));
+    if timed && state == State::Present && !yes {
+        return None;
+    }
+    Some(Bare { scope: Scope::Asked, state, severity, past: has(Class::Over) && state == State::Present })
+}
+
+/// How much, in a word.
+fn degree(tokens: &[Token]) -> Option<Severity> {
+    let has = |class: Class| tokens.iter().any(|t| t.kind.is(class));
+    if has(Class::Mild) || has(Class::MildAfter) || has(Class::WeakNegator) {
         Some(Severity::Mild)
     } else if has(Class::Severe) || has(Class::SevereAfter) {
         Some(Severity::Severe)
@@ -66,27 +101,7 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
         Some(Severity::Moderate)
     } else {
         None
-    };
-    let denied = no || has(Class::Negator) || has(Class::NegatorOne) || has(Class::MetaNegator);
-    let state = if has(Class::Hedge) {
-        State::Unsure
-    } else if denied && severity.is_some() && !no {
-        // `不特别`: a little.
-        return Some(Bare {
-            scope: Scope::Asked,
-            state: State::Present,
-            severity: Some(Severity::Mild),
-            past: false,
-        });
-    } else if denied && !(yes && !no && !has(Class::Negator)) {
-        State::Denied
-    } else if yes || severity.is_some() || has(Class::Affirm) || has(Class::Persisting) || has(Class::Over) {
-        State::Present
-    } else {
-        return None;
-    };
-    let severity = severity.filter(|_| state == State::Present);
-    Some(Bare { scope: Scope::Asked, state, severity, past: has(Class::Over) && state == State::Present })
+    }
 }
 
 /// Ordinals with what is said of each.

@@ -28,6 +28,8 @@ pub(crate) struct Mood {
     pub question: bool,
     /// A question with a word such as *how* or *why* takes for granted what it names.
     pub wonders: bool,
+    /// Asks what a word means.
+    pub defines: bool,
     /// Looks like a question but affirms or denies with force.
     pub retort: bool,
     /// The speaker says not to know.
@@ -76,15 +78,16 @@ fn mood(units: &[Unit], tokens: &[Token], range: Range<usize>, end: char) -> Moo
     let wonders = has(Class::Wondering);
     let particle = position(Class::Particle);
     let asking = has(Class::Asking);
+    let defining = has(Class::Defining);
     let inside = |t: &Token| t.inner.contains(&Class::Rhetorical);
     let retort = has(Class::Retort) || has(Class::Rhetorical) || tokens.iter().any(inside);
     let marked = end == '?' || particle.is_some();
-    let question = !retort && (marked || asking || wonders);
+    let question = !retort && (marked || asking || wonders || defining);
     let last_medical = tokens.iter().rposition(|t| t.kind.is_medical());
-    let asks = question && !wonders && (asking || asks_for_finding(units, tokens, &range, last_medical, particle));
-    let unsure = position(Class::Unsure)
-        .is_some_and(|at| !tokens.iter().skip(at).any(|t| t.kind.is(Class::Wondering)));
-    Mood { asks, question, wonders, retort, unsure, medical: last_medical.is_some() }
+    let asks =
+        defining || question && !wonders && (asking || asks_for_finding(units, tokens, &range, last_medical, particle));
+    let unsure = position(Class::Unsure).is_some_and(|at| !tokens.iter().skip(at).any(|t| t.kind.is(Class::Wondering)));
+    Mood { asks, question, wonders, retort, unsure, defines: defining, medical: last_medical.is_some() }
 }
 
 /// A question mark or particle asks for the finding unless much stands between the two (then it

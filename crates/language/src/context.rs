@@ -22,6 +22,8 @@ pub(crate) struct Told<'a> {
     /// Whom the clause is about, at its end.
     pub who: Who,
     pub supposed: bool,
+    /// The clause may answer a question.
+    pub asked: bool,
 }
 
 /// Adds what a clause tells of the patient.
@@ -44,14 +46,20 @@ pub(crate) fn add(
                 facts.pregnant = Some(true);
                 facts.sex.get_or_insert(Sex::Female);
             }
+            // `女，34`: a number on its own beside a sex is an age.
+            Quantity::Bare(years) if facts.sex.is_some() && told.tokens.len() == 1 && !told.asked => {
+                facts.age_months.get_or_insert(years * 12);
+            }
             _ => {}
         }
     }
-    for (i, token) in told.tokens.iter().enumerate() {
+    if let Some(at) = told.tokens.iter().rposition(|t| t.kind.is(Class::Pregnant)) {
+        pregnancy(facts, told, at);
+    }
+    for token in told.tokens {
         match token.kind {
             Kind::Sex(sex) => facts.sex = Some(sex),
             Kind::Subject { sex: Some(sex), who, relative: false } if Some(who) == patient => facts.sex = Some(sex),
-            Kind::Word(Class::Pregnant) => pregnancy(facts, told, i),
             _ => {}
         }
     }
@@ -77,8 +85,12 @@ fn pregnancy(facts: &mut ContextFacts, told: &Told<'_>, at: usize) {
     }
 }
 
-/// Substances named in a clear form: `对青霉素过敏`, `allergic to penicillin`.
-fn allergies(told: &Told<'_>, lexicon: &Lexicon, (normalised, original, units): (&Normalised, &str, &[Unit])) -> Vec<String> {
+/// Substances named in a clear form: `对甲过敏`, `allergic to x`.
+fn allergies(
+    told: &Told<'_>,
+    lexicon: &Lexicon,
+    (normalised, original, units): (&Normalised, &str, &[Unit]),
+) -> Vec<String> {
     let mood = told.clause.mood;
     let negated = told.tokens.iter().any(|t| match t.kind {
         Kind::Word(class) => class.denies() || matches!(class, Class::AllNo | Class::Whether | Class::MetaNegator),
@@ -90,7 +102,8 @@ fn allergies(told: &Told<'_>, lexicon: &Lexicon, (normalised, original, units): 
     let [before, behind] = &lexicon.allergic;
     let row: Vec<char> = units.get(told.clause.units.clone()).unwrap_or(&[]).iter().map(|u| u.ch).collect();
     let at = |patterns: &[Pattern], from: usize| {
-        let here = |i: usize| row.get(i..).and_then(|r| patterns.iter().find(|p| r.starts_with(p)).map(|p| (i, i + p.len())));
+        let here =
+            |i: usize| row.get(i..).and_then(|r| patterns.iter().find(|p| r.starts_with(p)).map(|p| (i, i + p.len())));
         (from..row.len().min(from + LONGEST_LIST)).find_map(here)
     };
     let opened = (0..row.len()).step_by(LONGEST_LIST).find_map(|from| at(before, from));
@@ -104,7 +117,11 @@ fn allergies(told: &Told<'_>, lexicon: &Lexicon, (normalised, original, units): 
     let (start, end) = (told.clause.units.start + start, told.clause.units.start + end);
     let mut names = Vec::new();
     let mut from = start;
-    let lists = told.tokens.iter().filter(|t| t.kind.is(Class::List) && t.start >= start && t.end <= end).map(|t| (t.start, t.end));
+    let lists = told
+        .tokens
+        .iter()
+        .filter(|t| t.kind.is(Class::List) && t.start >= start && t.end <= end)
+        .map(|t| (t.start, t.end));
     for (to, next) in lists.chain([(end, end)]) {
         let span = units.get(from..to).and_then(|s| Some((s.first()?.start as usize, s.last()?.end as usize)));
         if let Some((first, last)) = span.filter(|_| to - from <= 8) {

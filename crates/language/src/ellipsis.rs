@@ -1,4 +1,4 @@
-//! What a clause leaves out: `不干，有点稀` after a question for dry stools, `头不晕，也不疼`.
+//! What a clause leaves out: `不甲，有点乙` after a question for 丙甲, `丙不甲，也不乙`.
 
 use std::collections::HashSet;
 
@@ -6,12 +6,15 @@ use wenzhen_pack::{Finding, FindingIx, Pack};
 
 use crate::clause::Clause;
 use crate::lexicon::{Kind, Lexicon};
+use crate::locale::is_han;
 use crate::scan::Token;
 use crate::units::Unit;
 use crate::words::Class;
 
 /// The longest part of a name that is looked for.
 const LONGEST: usize = 4;
+/// How far a clause is looked through for what it is about.
+const AHEAD: usize = 24;
 /// The longest beginning or end of a name that is taken over.
 const TOPIC: usize = 3;
 
@@ -28,7 +31,7 @@ pub(crate) struct Focus<'a> {
 
 /// Completes a stretch of words that nothing covers: with the beginning or end of the name
 /// before it, else from the names of what was asked, else from those of its relatives. Gives
-/// the token to add.
+/// the tokens to add.
 pub(crate) fn resolve(
     lexicon: &Lexicon,
     pack: &Pack,
@@ -36,28 +39,44 @@ pub(crate) fn resolve(
     tokens: &[Token],
     clause: &Clause,
     focus: Focus<'_>,
-) -> Option<Token> {
+) -> Option<Vec<Token>> {
     let (start, end) = remainder(units, tokens, clause)?;
-    let part: Vec<char> = units.get(start..end)?.iter().map(|u| u.ch).collect();
-    let token = |finding| Token { kind: Kind::Finding(finding), start, end, inner: Vec::new() };
-    let fitting = |f: &FindingIx| fits(lexicon, *f, &part);
-    if !clause.mood.medical {
-        if let Some(asked) = focus.asked.iter().copied().find(|f| fitting(f)) {
-            return Some(token(asked));
+    // `丙甲，乙少`: the word behind may belong to the name.
+    let longer = tokens.iter().find(|t| t.start == end && t.end - end <= 2).map(|t| t.end);
+    let topic = focus.topic.and_then(|(from, to)| units.get(from..to));
+    if let (Some(topic), Some(longer)) = (topic, longer) {
+        let part: Vec<char> = units.get(start..longer)?.iter().map(|u| u.ch).collect();
+        if let Some(finding) = completed(lexicon, topic, &part) {
+            return Some(vec![Token { kind: Kind::Finding(finding), start, end: longer, inner: Vec::new() }]);
         }
     }
-    let topic = focus.topic.and_then(|(from, to)| units.get(from..to));
-    if let Some(finding) = topic.and_then(|topic| completed(lexicon, topic, &part)) {
-        return Some(token(finding));
+    let part: Vec<char> = units.get(start..end)?.iter().map(|u| u.ch).collect();
+    // `丙正常` denies what was asked of it.
+    let fine = tokens.iter().any(|t| t.kind.is(Class::Fine));
+    let inner = if fine { vec![Class::NegatorOne] } else { Vec::new() };
+    let token = |finding| Token { kind: Kind::Finding(finding), start, end, inner: inner.clone() };
+    let one = |finding| vec![token(finding)];
+    // The thing alone, without what is wrong with it, says nothing of it.
+    let fitting = |f: &FindingIx| fits(lexicon, *f, &part, !fine && part.len() > 1 && part.iter().all(|c| is_han(*c)));
+    // A single character of a relative's name counts only as its predicate.
+    let related = |f: &FindingIx| fits(lexicon, *f, &part, part.len() == 1 && part.iter().all(|c| is_han(*c)));
+    if !clause.mood.medical {
+        let asked: Vec<Token> = focus.asked.iter().filter(|f| fitting(f)).map(|f| token(*f)).collect();
+        if !asked.is_empty() {
+            return Some(asked);
+        }
     }
-    if clause.mood.medical {
+    if let Some(finding) = topic.and_then(|topic| completed(lexicon, topic, &part)) {
+        return Some(one(finding));
+    }
+    if clause.mood.medical || fine {
         return None;
     }
     for tier in [rivals, relatives] {
         let near = focus.asked.iter().copied().chain(focus.last).flat_map(|of| tier(pack, of));
-        let near: HashSet<FindingIx> = near.filter(|f| fitting(f)).collect();
+        let near: HashSet<FindingIx> = near.filter(|f| related(f)).collect();
         if !near.is_empty() {
-            return near.iter().next().filter(|_| near.len() == 1).map(|f| token(*f));
+            return near.iter().next().filter(|_| near.len() == 1).map(|f| one(*f));
         }
     }
     None
@@ -71,19 +90,27 @@ fn remainder(units: &[Unit], tokens: &[Token], clause: &Clause) -> Option<(usize
         if token.end < end {
             break;
         }
-        if token.kind.is_medical() || matches!(token.kind, Kind::Word(Class::Inert)) || end - token.start > 12 {
+        if !matches!(token.kind, Kind::Word(class) if class != Class::Inert) || end - token.start > 12 {
             return None;
         }
         end = token.start;
     }
     let behind = tokens.iter().rev().find(|t| t.end <= end);
     let start = behind.map_or(clause.units.start, |t| t.end);
-    // Behind a name in the clause only a predicate of its own is taken (`口干不苦`).
+    // Behind a name in the clause only a predicate of its own is taken (`丙甲不乙`).
     let led = behind.is_some_and(|t| matches!(t.kind, Kind::Word(c) if c.denies() || c.slips_in() || c == Class::List));
     let open = !clause.mood.medical && tokens.iter().all(|t| !t.kind.is(Class::Inert) || t.end > end);
     let words = units.get(start..end)?.iter().all(|u| u.is_content());
-    (words && start < end && end - start <= LONGEST && (led || (open && whole(units, tokens, clause, start))))
-        .then_some((start, end))
+    let alone = if clause.mood.medical { led } else { open && whole(units, tokens, clause, start) };
+    (words && start < end && end - start <= LONGEST && alone).then_some((start, end))
+}
+
+/// The first stretch of words in a clause that no token covers: what it may be about.
+pub(crate) fn subject(units: &[Unit], tokens: &[Token], clause: &Clause) -> Option<(usize, usize)> {
+    let covered = |i: &usize| tokens.get(tokens.partition_point(|t| t.end <= *i)).is_some_and(|t| t.start <= *i);
+    let free = |i: &usize| units.get(*i).is_some_and(|u| u.is_content()) && !covered(i);
+    let start = clause.units.clone().take(AHEAD).find(|i| free(i))?;
+    Some((start, (start..clause.units.end).take(AHEAD).take_while(|i| free(i)).last()? + 1))
 }
 
 /// Whether tokens cover everything in the clause before `start`.
@@ -92,19 +119,22 @@ fn whole(units: &[Unit], tokens: &[Token], clause: &Clause, start: usize) -> boo
 }
 
 /// The finding named by the beginning of the topic and the part, or by the part and its end.
-fn completed(lexicon: &Lexicon, topic: &[Unit], part: &[char]) -> Option<FindingIx> {
+pub(crate) fn completed(lexicon: &Lexicon, topic: &[Unit], part: &[char]) -> Option<FindingIx> {
     let topic: Vec<char> = topic.iter().map(|u| u.ch).collect();
-    let longest = TOPIC.min(topic.len().saturating_sub(1));
+    let longest = TOPIC.min(topic.len());
     (1..=longest).rev().find_map(|n| {
         let (head, tail) = (topic.get(..n)?, topic.get(topic.len() - n..)?);
-        let joined = |a: &[char], b: &[char]| lexicon.named.get([a, b].concat().as_slice()).copied();
+        let joined = |a: &[char], b: &[char]| match lexicon.exact.get([a, b].concat().as_slice()) {
+            Some(Kind::Finding(finding)) => Some(*finding),
+            _ => None,
+        };
         joined(head, part).or_else(|| joined(part, tail))
     })
 }
 
-fn fits(lexicon: &Lexicon, finding: FindingIx, part: &[char]) -> bool {
+fn fits(lexicon: &Lexicon, finding: FindingIx, part: &[char], at_end: bool) -> bool {
     lexicon.patterns.get(finding.at()).is_some_and(|patterns| {
-        patterns.iter().any(|p| p.len() > part.len() && (p.ends_with(part) || p.starts_with(part)))
+        patterns.iter().any(|p| p.len() > part.len() && (p.ends_with(part) || (!at_end && p.starts_with(part))))
     })
 }
 

@@ -19,7 +19,13 @@ pub(crate) struct Signs {
 }
 
 /// Decides the intent; `found` already holds observations and withdrawals.
-pub(crate) fn decide(signs: Signs, found: &Interpretation, tokens: &[Token], clauses: &[Clause], asked: bool) -> Intent {
+pub(crate) fn decide(
+    signs: Signs,
+    found: &Interpretation,
+    tokens: &[Token],
+    clauses: &[Clause],
+    asked: bool,
+) -> Intent {
     let has = |class: Class| tokens.iter().any(|t| t.kind.is(class));
     let observed = !found.observations.is_empty();
     let said = observed || !found.ambiguous.is_empty();
@@ -42,7 +48,7 @@ pub(crate) fn decide(signs: Signs, found: &Interpretation, tokens: &[Token], cla
     if has(Class::OffTopic) {
         return Intent::OffTopic;
     }
-    if has(Class::Diagnosis) || (question && has(Class::Asking) && clauses.iter().any(|c| c.mood.medical)) {
+    if has(Class::Diagnosis) || clauses.iter().any(|c| c.mood.asks && c.mood.medical && !c.mood.defines) {
         return Intent::AsksDiagnosis;
     }
     if question {

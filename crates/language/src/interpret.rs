@@ -32,14 +32,15 @@ impl Interpreter {
 
     /// What an utterance states. Linear in the length of the text; any text is allowed.
     pub fn interpret(&self, u: &Utterance<'_>) -> Interpretation {
-        let locale =
-            u.locale.or_else(|| detect_locale(u.text)).unwrap_or_else(|| self.pack.manifest.default_locale());
+        let locale = u.locale.or_else(|| detect_locale(u.text)).unwrap_or_else(|| self.pack.manifest.default_locale());
         let normalised = normalise(u.text);
         let candidates = u.clarifying.and_then(|i| self.pack.ambiguities.get(i)).map(|a| a.candidates.as_slice());
         let asked: &[FindingIx] = candidates.unwrap_or(u.asked);
         let units = self.lexicon.vocabulary.read(&normalised.text);
-        Reader::new(&self.pack, &self.lexicon, locale, asked, u.clarifying.is_some())
-            .read(&units)
-            .finish(&normalised, u.text, &units)
+        Reader::new(&self.pack, &self.lexicon, locale, asked, u.clarifying.is_some()).read(&units).finish(
+            &normalised,
+            u.text,
+            &units,
+        )
     }
 }

@@ -15,6 +15,7 @@
 
 mod answer;
 mod clause;
+mod compile;
 mod context;
 mod ellipsis;
 mod error;
@@ -31,6 +32,7 @@ mod quantity;
 mod reader;
 pub mod redflag;
 mod scan;
+mod scope;
 mod types;
 mod units;
 mod words;

@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn folds_width_script_case_and_spaces() {
-        assert_eq!(normalise("ＡＢＣ，　頭　痛\u{200b}！").text, "abc, 头 痛!");
+        assert_eq!(normalise("ＡＢＣ，　問　診\u{200b}！").text, "abc, 问 诊!");
         assert_eq!(normalise("38.5℃  Don’t").text, "38.5°c don't");
     }
 

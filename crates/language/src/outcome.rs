@@ -1,15 +1,15 @@
 //! From what the clauses say to what is recorded: who the patient is, what an answer covers, what
 //! a correction takes back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use wenzhen_pack::{FindingIx, Kind as FindingKind, State};
 
 use crate::answer::Scope;
 use crate::lexicon::Kind;
-use crate::polarity::{Draft, Who};
+use crate::polarity::{Draft, Timed, Who};
 use crate::quantity::Quantity;
-use crate::reader::{Reader, draft};
+use crate::reader::Reader;
 use crate::units::Unit;
 use crate::words::Class;
 use crate::{AmbiguousSaying, ContextFacts, Intent, Interpretation, Normalised, Observation, Subject, context, intent};
@@ -19,8 +19,7 @@ impl Reader<'_> {
     pub(crate) fn finish(mut self, normalised: &Normalised, text: &str, units: &[Unit]) -> Interpretation {
         let patient = self.patient();
         let has = |class: Class| self.tokens.iter().any(|t| t.kind.is(class));
-        let (corrects, may_correct, refuses) =
-            (has(Class::Correction), has(Class::CorrectionWeak), has(Class::Refuse));
+        let (corrects, may_correct, refuses) = (has(Class::Correction), has(Class::CorrectionWeak), has(Class::Refuse));
         self.drafts.retain(|d| !d.open);
         self.numbers(units);
         let withdrawn = if corrects || may_correct { self.withdraw() } else { Vec::new() };
@@ -32,7 +31,8 @@ impl Reader<'_> {
             normalised.span(first..last)
         };
         let observations: Vec<Observation> = drafts.into_iter().map(|d| self.observation(d, byte_span)).collect();
-        let mine = |who: Who| who.subject.is_none() || Some(who) == patient.map(|p| Who { subject: Some(p), relative: false });
+        let mine =
+            |who: Who| !who.relative && (who.subject.is_none_or(|s| Some(s) == patient.or(Some(Subject::SelfPatient))));
         let ambiguous = self.ambiguous.iter().filter(|(_, _, who)| mine(*who) && !self.clarifying);
         let ambiguous: Vec<AmbiguousSaying> = ambiguous
             .map(|(ambiguity, at, _)| AmbiguousSaying { ambiguity: *ambiguity, span: byte_span(*at) })
@@ -98,15 +98,20 @@ impl Reader<'_> {
         if self.asked.is_empty() || !self.tokens.iter().all(|t| sign(t.kind)) || covered < words {
             return;
         }
-        let bare: Vec<(u32, (usize, usize))> = self.clauses.iter().flat_map(|c| &c.readings).filter_map(|r| match r.what {
-            Quantity::Bare(n) => Some((n, (r.start, r.end))),
-            _ => None,
-        }).collect();
+        let bare: Vec<(u32, (usize, usize))> = self
+            .clauses
+            .iter()
+            .flat_map(|c| &c.readings)
+            .filter_map(|r| match r.what {
+                Quantity::Bare(n) => Some((n, (r.start, r.end))),
+                _ => None,
+            })
+            .collect();
         let places: Option<Vec<_>> = bare
             .into_iter()
             .map(|(n, span)| {
                 let finding = (n as usize).checked_sub(1).and_then(|at| self.asked.get(at))?;
-                Some(draft(*finding, State::Present, span, Who::default(), 0))
+                Some(Draft::new(*finding, State::Present, span, Who::default(), 0))
             })
             .collect();
         self.answers.extend(places.unwrap_or_default());
@@ -114,14 +119,15 @@ impl Reader<'_> {
 
     /// What a correction takes back: what is denied in favour of something else.
     fn withdraw(&mut self) -> Vec<FindingIx> {
-        let present: Vec<FindingIx> =
+        let present: HashSet<FindingIx> =
             self.drafts.iter().filter(|d| d.state == State::Present).map(|d| d.finding).collect();
-        let rivals = |f: FindingIx| {
-            let finding = self.pack.findings.get(f.at());
-            present.iter().any(|p| finding.is_some_and(|f| f.excludes.contains(p)))
-        };
-        let gone = |d: &Draft| d.state == State::Denied && !present.is_empty() && (d.replaced || rivals(d.finding));
-        let withdrawn = self.drafts.iter().filter(|d| gone(d)).map(|d| d.finding).collect();
+        let excluded = present.iter().filter_map(|p| self.pack.findings.get(p.at())).flat_map(|f| f.excludes.iter());
+        let rivals: HashSet<FindingIx> = excluded.copied().collect();
+        let gone =
+            |d: &Draft| d.state == State::Denied && !present.is_empty() && (d.replaced || rivals.contains(&d.finding));
+        let mut withdrawn: Vec<FindingIx> = self.drafts.iter().filter(|d| gone(d)).map(|d| d.finding).collect();
+        withdrawn.sort_unstable();
+        withdrawn.dedup();
         let keep: Vec<bool> = self.drafts.iter().map(|d| !gone(d)).collect();
         let mut keep = keep.into_iter();
         self.drafts.retain(|_| keep.next().unwrap_or(true));
@@ -143,7 +149,7 @@ impl Reader<'_> {
                 covered.push(Draft {
                     severity: whole.bare.severity,
                     past: whole.bare.past,
-                    ..draft(*finding, whole.bare.state, whole.span, whole.who, whole.clause)
+                    ..Draft::new(*finding, whole.bare.state, whole.span, whole.who, whole.clause)
                 });
             }
         }
@@ -159,7 +165,7 @@ impl Reader<'_> {
         if self.deny_rest {
             let span = self.drafts.iter().chain(&self.answers).last().map_or((0, 0), |d| (d.start, d.end));
             let rest = self.asked.iter().filter(|f| !named(f, &self.drafts) && !named(f, &self.answers));
-            let rest: Vec<Draft> = rest.map(|f| draft(*f, State::Denied, span, Who::default(), 0)).collect();
+            let rest: Vec<Draft> = rest.map(|f| Draft::new(*f, State::Denied, span, Who::default(), 0)).collect();
             self.answers.extend(rest);
         }
         answered
@@ -167,9 +173,8 @@ impl Reader<'_> {
 
     /// Whether what was asked cannot all be so: a bare *yes* then answers nothing.
     fn excludes_itself(&self) -> bool {
-        let excludes = |a: &FindingIx, b: &FindingIx| {
-            self.pack.findings.get(a.at()).is_some_and(|f| f.excludes.contains(b))
-        };
+        let excludes =
+            |a: &FindingIx, b: &FindingIx| self.pack.findings.get(a.at()).is_some_and(|f| f.excludes.contains(b));
         self.asked.iter().any(|a| self.asked.iter().any(|b| excludes(a, b)))
     }
 
@@ -223,6 +228,7 @@ impl Reader<'_> {
                 readings: &read.readings,
                 who: read.who,
                 supposed: read.supposed,
+                asked: !self.asked.is_empty(),
             };
             context::add(&mut facts, &told, patient.or(Some(Subject::SelfPatient)), self.lexicon, text);
         }
@@ -230,9 +236,19 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a denial of what was stated before holds for a certain time only (`晚上甲，白天不甲`).
+fn only_then(before: &Draft, later: &Draft) -> bool {
+    before.state == State::Present && later.state == State::Denied && later.timed.is_some()
+}
+
 /// Of two statements about one finding the later counts, but that it was so before does not take
 /// back that it is so now; details of both are kept.
 fn merged(before: Draft, later: Draft) -> Draft {
+    if only_then(&before, &later) {
+        // `昨天甲，今天不甲`: it was so.
+        return Draft { past: before.past || later.timed == Some(Timed::Now), ..before };
+    }
+    let first_duration = before.duration;
     let (mut kept, other) = if before.state == State::Present && !before.past && later.past && later.formerly {
         (before, later)
     } else {
@@ -240,7 +256,8 @@ fn merged(before: Draft, later: Draft) -> Draft {
     };
     if kept.state == other.state {
         kept.severity = kept.severity.or(other.severity);
-        kept.duration = kept.duration.or(other.duration);
+        // Of two times the one told first is that of the whole.
+        kept.duration = first_duration.or(kept.duration).or(other.duration);
         kept.value = kept.value.or(other.value);
     }
     kept

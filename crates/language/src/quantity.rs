@@ -22,7 +22,10 @@ pub(crate) struct Reading {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Quantity {
     /// A measure of a finding, in the first unit of the measure.
-    Measured { finding: FindingIx, value: f64 },
+    Measured {
+        finding: FindingIx,
+        value: f64,
+    },
     /// Days.
     Lasts(f32),
     /// Months of age.
@@ -90,6 +93,11 @@ impl Scanner<'_> {
         }
     }
 
+    /// The kind of the token before a unit.
+    fn before(&self, start: usize) -> Option<Kind> {
+        self.tokens.partition_point(|t| t.end <= start).checked_sub(1).and_then(|i| self.kind(i))
+    }
+
     /// Whether two tokens follow each other with nothing but the sign `-` or fillers between.
     fn adjacent(&self, i: usize, sign: Option<char>) -> bool {
         let (Some(a), Some(b)) = (self.tokens.get(i), self.tokens.get(i + 1)) else { return false };
@@ -104,10 +112,10 @@ impl Scanner<'_> {
         let start = self.tokens.get(i)?.start;
         let first = self.value(i)?;
         let (mut last, mut value, mut high) = (i, first, first);
-        if self.adjacent(i, Some('-')) {
-            if let Some(second) = self.value(i + 1) {
-                (last, value, high) = (i + 1, (first + second) / 2.0, second);
-            }
+        if self.adjacent(i, Some('-'))
+            && let Some(second) = self.value(i + 1)
+        {
+            (last, value, high) = (i + 1, (first + second) / 2.0, second);
         }
         if self.adjacent(last, Some('\u{3001}')) && self.value(last + 1) == Some(10.0) && (0.0..=10.0).contains(&first)
         {
@@ -159,8 +167,9 @@ impl Scanner<'_> {
     }
 
     fn age(&self, value: f64, months: f32, start: usize, unit: usize) -> Option<(Reading, usize)> {
-        let months = value as f32 * months;
-        self.reading(Quantity::Age(months), start, unit).filter(|_| months < 1600.0)
+        let half = self.kind(unit + 1) == Some(Kind::Half) && self.adjacent(unit, None);
+        let months = (value as f32 + if half { 0.5 } else { 0.0 }) * months;
+        self.reading(Quantity::Age(months), start, unit + usize::from(half)).filter(|_| months < 1600.0)
     }
 
     /// A number with a unit of time: how long, unless it is how often, how old, or how far gone
@@ -225,8 +234,9 @@ impl Scanner<'_> {
         let end = self.tokens.get(last)?.end;
         if self.kind(last) == Some(Kind::Number) && self.units.get(end).is_some_and(|u| u.is_content()) {
             let next = self.tokens.get(last + 1).filter(|t| t.start == end);
-            let harmless =
-                |k: Kind| matches!(k, Kind::Word(Class::Filler | Class::Perfect | Class::Mild | Class::List)) || k.is_medical();
+            let harmless = |k: Kind| {
+                matches!(k, Kind::Word(Class::Filler | Class::Perfect | Class::Mild | Class::List)) || k.is_medical()
+            };
             if !next.is_some_and(|t| harmless(t.kind)) {
                 return None;
             }
@@ -243,6 +253,9 @@ impl Scanner<'_> {
                 let value = (value * 100.0).round() / 100.0;
                 return self.reading(Quantity::Measured { finding: ix, value }, start, last);
             }
+        }
+        if (1.0..120.0).contains(&value) && self.before(start) == Some(Kind::Aged) {
+            return self.reading(Quantity::Age(value as f32 * 12.0), start, last);
         }
         let whole = value.fract() == 0.0 && (0.0..100.0).contains(&value);
         let is_digit = self.units.get(start).is_some_and(|u| u.ch == NUMBER) && !self.clause.units.is_empty();

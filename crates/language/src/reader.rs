@@ -6,11 +6,14 @@ use crate::answer::{self, Bare, Scope};
 use crate::clause::{self, Clause};
 use crate::ellipsis::{self, Focus};
 use crate::lexicon::{Kind, Lexicon};
-use crate::polarity::{Carry, Draft, Reading, Said, Who};
+use crate::polarity::{Carry, Draft, Reading, Said, Timed, Who, timed};
 use crate::quantity::{self, Quantity};
-use crate::scan::{Token, scan};
+use crate::scan::{Token, residue, scan};
 use crate::units::Unit;
 use crate::words::Class;
+
+/// How many findings a clause that names none can be about.
+const NEAR: usize = 12;
 
 /// Gathers what an utterance says.
 pub(crate) struct Reader<'a> {
@@ -29,6 +32,8 @@ pub(crate) struct Reader<'a> {
     pub whole: Option<Whole>,
     pub deny_rest: bool,
     carry: Carry,
+    /// What the first clause without a finding is about.
+    topic: Option<(usize, usize)>,
     /// Drafts of the last clause that had any begin here.
     last: usize,
 }
@@ -72,6 +77,7 @@ impl<'a> Reader<'a> {
             whole: None,
             deny_rest: false,
             carry: Carry::default(),
+            topic: None,
             last: 0,
         }
     }
@@ -94,18 +100,31 @@ impl<'a> Reader<'a> {
         let supposed = self.carry.supposing || tokens.iter().any(|t| t.kind.is(Class::Supposing));
         let named = self.measurable(tokens);
         let readings = quantity::read(self.lexicon, self.pack, units, tokens, &clause, &named);
-        let reading = Reading { units, tokens, clause: &clause, index, locale: self.locale, lexicon: self.lexicon };
+        let reading = Reading {
+            units,
+            tokens,
+            clause: &clause,
+            index,
+            locale: self.locale,
+            lexicon: self.lexicon,
+            timed: timed(tokens),
+        };
         let said = reading.walk(&mut self.carry);
         let (empty, before) = (said.drafts.is_empty() && said.ambiguous.is_empty(), self.drafts.len());
         self.take(said);
         self.measures(&readings, &clause, index, supposed, before);
         let measured = self.drafts.len() > before;
         if empty && !measured && !supposed {
-            self.bare(units, tokens, &clause, index, was_about);
+            self.bare(&reading, was_about);
         }
-        self.lasts(&readings, before, measured || !empty, index);
+        let all_covered = residue(units, tokens, clause.units.start, clause.units.end) == 0
+            && !tokens.iter().any(|t| t.kind.is(Class::Inert));
+        self.lasts(&readings, before, measured || !empty, all_covered.then_some(index));
         if measured {
             self.last = before;
+        }
+        if self.drafts.is_empty() && self.topic.is_none() {
+            self.topic = ellipsis::subject(units, tokens, &clause);
         }
         let who = self.carry.who;
         if clause.ends_sentence() && who.subject != Some(crate::Subject::Child) {
@@ -117,40 +136,57 @@ impl<'a> Reader<'a> {
     /// Tokens of the clause with what its words leave out, or with an ambiguous saying made
     /// clear by the question before.
     fn resolve(&self, units: &[Unit], tokens: &[Token], clause: &mut Clause) -> Option<Vec<Token>> {
-        let asked_for = |ambiguity: usize| {
-            let candidates = &self.pack.ambiguities.get(ambiguity)?.candidates;
-            let mut meant = self.asked.iter().filter(|f| candidates.contains(f));
-            meant.next().copied().filter(|_| meant.next().is_none())
-        };
+        let before = self.drafts.get(self.last..).and_then(<[Draft]>::last).filter(|d| d.end > d.start);
+        let spoken_of = before.map(|d| (d.start, d.end)).or(self.topic);
         let mut changed: Option<Vec<Token>> = None;
         for (i, token) in tokens.iter().enumerate() {
-            if let Kind::Ambiguity(ambiguity) = token.kind {
-                if let Some(finding) = asked_for(ambiguity) {
-                    if let Some(slot) = changed.get_or_insert_with(|| tokens.to_vec()).get_mut(i) {
-                        slot.kind = Kind::Finding(finding);
-                    }
-                }
+            if let Kind::Ambiguity(ambiguity) = token.kind
+                && let Some(finding) = self.meant(ambiguity, token, units, spoken_of)
+                && let Some(slot) = changed.get_or_insert_with(|| tokens.to_vec()).get_mut(i)
+            {
+                slot.kind = Kind::Finding(finding);
             }
         }
         if changed.is_some() {
             return changed;
         }
-        let before = self.drafts.get(self.last..).and_then(<[Draft]>::last).filter(|d| d.end > d.start);
         let topic = tokens.iter().rev().find(|t| matches!(t.kind, Kind::Finding(_))).map(|t| (t.start, t.end));
-        let topic = topic.or(before.map(|d| (d.start, d.end)));
+        let topic = topic.or(spoken_of);
         let focus = Focus { asked: self.asked, last: before.map(|d| d.finding), topic };
         let added = ellipsis::resolve(self.lexicon, self.pack, units, tokens, clause, focus)?;
         clause.mood.medical = true;
-        let at = tokens.partition_point(|t| t.start < added.start);
-        let mut all = tokens.to_vec();
-        all.insert(at, added);
+        // A name that takes in the word behind it takes its place.
+        let reach = added.last().map_or(0, |t| t.end);
+        let from = added.first().map_or(0, |t| t.start);
+        let mut all: Vec<Token> = tokens.iter().filter(|t| t.end <= from || t.start >= reach).cloned().collect();
+        all.extend(added);
+        all.sort_by_key(|t| t.start);
         Some(all)
+    }
+
+    /// What an ambiguous saying means where the question or the words before make it clear.
+    fn meant(
+        &self,
+        ambiguity: usize,
+        token: &Token,
+        units: &[Unit],
+        spoken_of: Option<(usize, usize)>,
+    ) -> Option<FindingIx> {
+        let candidates = &self.pack.ambiguities.get(ambiguity)?.candidates;
+        let mut asked = self.asked.iter().copied().filter(|f| candidates.contains(f));
+        if let (Some(only), None) = (asked.next(), asked.next()) {
+            return Some(only);
+        }
+        let part: Vec<char> = units.get(token.start..token.end)?.iter().map(|u| u.ch).collect();
+        let (from, to) = spoken_of?;
+        ellipsis::completed(self.lexicon, units.get(from..to)?, &part).filter(|f| candidates.contains(f))
     }
 
     /// Findings that a number without a unit may measure here.
     fn measurable(&self, tokens: &[Token]) -> Vec<FindingIx> {
         let named = |f: &FindingIx| {
-            self.asked.contains(f) || tokens.iter().any(|t| matches!(t.kind, Kind::Finding(x) | Kind::Ended(x) if x == *f))
+            self.asked.contains(f)
+                || tokens.iter().any(|t| matches!(t.kind, Kind::Finding(x) | Kind::Ended(x) if x == *f))
         };
         self.lexicon.measured.iter().filter(|f| named(f)).copied().collect()
     }
@@ -169,13 +205,18 @@ impl<'a> Reader<'a> {
         if supposed || clause.mood.asks {
             return;
         }
+        let own = self.drafts.get(from..).unwrap_or(&[]);
+        let mut places: Vec<(FindingIx, usize)> = Vec::new();
+        for finding in &self.lexicon.measured {
+            places.extend(own.iter().position(|d| d.finding == *finding).map(|at| (*finding, from + at)));
+        }
         for reading in readings {
             let Quantity::Measured { finding, value } = reading.what else { continue };
             let measure = self.pack.findings.get(finding.at()).and_then(|f| f.measure.as_ref());
             let Some(measure) = measure else { continue };
             let state = if value >= measure.present_from { State::Present } else { State::Denied };
-            let named = self.drafts.get_mut(from..).and_then(|own| own.iter_mut().find(|d| d.finding == finding));
-            if let Some(named) = named {
+            let place = places.iter().find(|(f, _)| *f == finding);
+            if let Some(named) = place.and_then(|(_, at)| self.drafts.get_mut(*at)) {
                 // The number tells more than the word beside it.
                 named.state = state;
                 named.value = Some(value);
@@ -184,39 +225,27 @@ impl<'a> Reader<'a> {
                 named.end = named.end.max(reading.end);
                 continue;
             }
+            places.push((finding, self.drafts.len()));
             self.drafts.push(Draft {
                 value: Some(value),
                 bare: false,
-                ..draft(finding, state, (reading.start, reading.end), self.carry.who, index)
+                ..Draft::new(finding, state, (reading.start, reading.end), self.carry.who, index)
             });
         }
     }
 
     /// Gives every stretch of time and every degree out of ten to the findings it belongs to.
-    fn lasts(&mut self, readings: &[quantity::Reading], from: usize, named: bool, index: usize) {
+    fn lasts(&mut self, readings: &[quantity::Reading], from: usize, named: bool, answers: Option<usize>) {
         let mut since = from;
         for reading in readings {
-            let own = if named { since..self.drafts.len() } else { self.last..self.drafts.len() };
-            let before = |d: &Draft| d.start < reading.start || !named;
             match reading.what {
+                Quantity::Lasts(days) if named => since = self.lasts_here(days, reading, since),
                 Quantity::Lasts(days) => {
-                    let mut given = false;
-                    for draft in self.drafts.get_mut(own.clone()).unwrap_or_default() {
-                        if before(draft) && draft.duration.is_none() {
-                            draft.duration = Some(days);
-                            draft.bare = false;
-                            given = true;
-                        }
-                    }
-                    if given && named {
-                        since = own.start + self.drafts.get(own).unwrap_or(&[]).iter().filter(|d| before(d)).count();
-                    } else if named {
-                        // A time in front holds for what follows.
-                        for draft in self.drafts.get_mut(since..).unwrap_or_default() {
-                            draft.duration = Some(days);
-                        }
-                    } else if !given && !self.asked.is_empty() && self.drafts.is_empty() && self.whole.is_none() {
-                        self.answer_with_time(days, reading, index);
+                    let own = self.drafts.get_mut(self.last..).unwrap_or_default();
+                    let open = own.iter_mut().take(NEAR).filter(|d| d.duration.is_none());
+                    let given = open.map(|d| (d.duration, d.bare) = (Some(days), false)).count() > 0;
+                    if !given && !self.asked.is_empty() && self.drafts.is_empty() && self.whole.is_none() {
+                        self.answer_with_time(days, reading, answers);
                     }
                 }
                 Quantity::Degree(severity) => {
@@ -229,48 +258,74 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A time behind findings is theirs, one in front of them is that of what follows. Gives
+    /// where the findings begin that the next time can belong to.
+    fn lasts_here(&mut self, days: f32, reading: &quantity::Reading, since: usize) -> usize {
+        let own = self.drafts.get_mut(since..).unwrap_or_default();
+        let before = own.iter().take_while(|d| d.start < reading.start).count();
+        let (theirs, first) = if before > 0 { (own.get_mut(..before), true) } else { (own.get_mut(..), false) };
+        for draft in theirs.unwrap_or_default().iter_mut().take(NEAR) {
+            if draft.duration.is_none() || !first {
+                draft.duration = Some(days);
+                draft.bare = false;
+            }
+        }
+        since + before
+    }
+
     /// `三天了` to the question for one finding says that it is there.
-    fn answer_with_time(&mut self, days: f32, reading: &quantity::Reading, index: usize) {
-        if let ([only], true) = (self.asked, self.answers.is_empty()) {
-            let base = draft(*only, State::Present, (reading.start, reading.end), self.carry.who, index);
+    fn answer_with_time(&mut self, days: f32, reading: &quantity::Reading, clause: Option<usize>) {
+        if let ([only], true, Some(index)) = (self.asked, self.answers.is_empty(), clause) {
+            let base = Draft::new(*only, State::Present, (reading.start, reading.end), self.carry.who, index);
             self.answers.push(Draft { duration: Some(days), ..base });
         }
     }
 
     /// A clause that names nothing: it speaks of what was just named, or answers the question.
-    fn bare(&mut self, units: &[Unit], tokens: &[Token], clause: &Clause, index: usize, was_about: Who) {
+    fn bare(&mut self, reading: &Reading<'_>, was_about: Who) {
+        let Reading { units, tokens, clause, index, .. } = *reading;
         let Some(bare) = answer::read(self.lexicon, units, tokens, clause) else { return };
         let who = self.carry.who;
         let span = (clause.units.start, clause.units.end);
         if let Scope::Picked { places, only } = &bare.scope {
             for (place, state) in places {
                 if let Some(finding) = answer::place(self.asked, *place) {
-                    self.answers.push(draft(finding, *state, span, who, index));
+                    self.answers.push(Draft::new(finding, *state, span, who, index));
                 }
             }
             self.deny_rest |= *only;
             return;
         }
-        if who.subject.is_some() && who != was_about && was_about.subject.is_some() {
-            // `我妈高血压，我没有`: the same of somebody else.
+        let few = self.drafts.len() - self.last.min(self.drafts.len()) <= NEAR;
+        if few && who.subject.is_some() && who != was_about && was_about.subject.is_some() {
+            // `我妈有甲，我没有`: the same of somebody else.
             let same: Vec<Draft> = self.drafts.get(self.last..).unwrap_or(&[]).to_vec();
             self.last = self.drafts.len();
-            self.drafts.extend(same.into_iter().map(|d| Draft { state: bare.state, who, clause: index, start: span.0, end: span.1, ..d }));
+            self.drafts.extend(same.into_iter().map(|d| Draft {
+                state: bare.state,
+                who,
+                clause: index,
+                start: span.0,
+                end: span.1,
+                ..d
+            }));
             return;
         }
         if who.subject == Some(crate::Subject::SelfPatient) {
             // The same where the pack has a word for both (`family history of …, I have not`).
             let last = self.drafts.get(self.last..).unwrap_or(&[]);
-            let base = last.iter().find_map(|d| self.lexicon.family_of(d.finding));
+            let base = last.iter().take(NEAR).find_map(|d| self.lexicon.family_of(d.finding));
             if let Some(base) = base {
-                self.drafts.push(draft(base, bare.state, span, who, index));
+                self.drafts.push(Draft::new(base, bare.state, span, who, index));
                 return;
             }
         }
-        if self.settles_before(&bare, index) {
+        if self.settles_before(&bare, index, reading.timed) {
             return;
         }
-        let more = bare.severity.filter(|_| bare.state == State::Present);
+        let follows = self.drafts.get(self.last).is_some_and(|d| d.clause + 1 == index)
+            || self.whole.as_ref().is_some_and(|w| w.clause + 1 == index);
+        let more = bare.severity.filter(|_| bare.state == State::Present && follows);
         if let (Some(severity), true) = (more, index > 0) {
             // `是的，挺厉害`: only how bad what was said before is.
             let recent = self.drafts.get_mut(self.last..).unwrap_or_default();
@@ -291,21 +346,24 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a bare clause is about what stood before it in the utterance.
-    fn settles_before(&mut self, bare: &Bare, index: usize) -> bool {
+    fn settles_before(&mut self, bare: &Bare, index: usize, timed: Option<Timed>) -> bool {
         let asked = self.asked;
         let last = self.drafts.get_mut(self.last..).unwrap_or_default();
         let recent = last.first().is_some_and(|d| d.clause + 1 == index);
         if recent && last.iter().any(|d| d.open) {
-            // `发烧吗？没有`, `有没有盗汗，说不好`
+            // `甲吗？没有`, `有没有甲，说不好`
             for draft in last.iter_mut().filter(|d| d.open) {
                 (draft.state, draft.open) = (bare.state, false);
+                draft.severity = bare.severity.or(draft.severity);
             }
             return true;
         }
-        if bare.past && !last.is_empty() {
+        let no_more = recent && bare.state == State::Denied && timed == Some(Timed::Now);
+        if (bare.past || no_more) && last.iter().any(|d| d.state == State::Present) {
             for draft in last.iter_mut().filter(|d| d.state == State::Present) {
                 draft.past = true;
             }
+            self.last = self.drafts.len();
             return true;
         }
         if !recent || bare.state != State::Denied {
@@ -324,25 +382,5 @@ impl<'a> Reader<'a> {
             draft.state = State::Denied;
         }
         true
-    }
-}
-
-/// A draft with nothing but its state.
-pub(crate) fn draft(finding: FindingIx, state: State, (start, end): (usize, usize), who: Who, clause: usize) -> Draft {
-    Draft {
-        finding,
-        state,
-        past: false,
-        start,
-        end,
-        severity: None,
-        duration: None,
-        value: None,
-        who,
-        clause,
-        bare: false,
-        replaced: false,
-        open: false,
-        formerly: false,
     }
 }

@@ -125,14 +125,26 @@ impl RedFlagScreen {
         })
     }
 
-    /// The cues that an utterance lights, in the order of the text; a cue may come more than once.
+    /// The cues that an utterance lights, each once, in the order of the text.
     pub fn cues(&self, text: &str) -> Vec<CueHit> {
         let folded = normalise(text);
         let found = self.matcher.find(&folded.text, &self.polarity);
         let reading = self.polarity.read(&folded.text, &found.items);
+        // Hits on the same words come one after another.
+        let (mut seen, mut last) = (BTreeSet::new(), None);
+        let mut puts_out = |start: usize, end: usize| match last {
+            Some((s, e, out)) if (s, e) == (start, end) => out,
+            _ => {
+                let out = reading.puts_out(start, end);
+                last = Some((start, end, out));
+                out
+            }
+        };
         let lit = found.cues.iter().filter(|hit| {
-            !reading.puts_out(hit.start, hit.end)
+            !seen.contains(&hit.cue)
+                && !puts_out(hit.start, hit.end)
                 && (self.past.get(hit.cue).copied().unwrap_or(true) || !reading.long_ago(hit.start, hit.end))
+                && seen.insert(hit.cue)
         });
         lit.map(|hit| CueHit { cue: hit.cue, span: folded.span(hit.start..hit.end) }).collect()
     }

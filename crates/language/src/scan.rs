@@ -2,7 +2,7 @@
 
 use crate::lexicon::{Kind, Lexicon, row};
 use crate::locale::is_han;
-use crate::units::{Unit, WHETHER};
+use crate::units::{NUMBER, Unit, WHETHER};
 use crate::words::Class;
 
 /// A recognised stretch of units.
@@ -49,9 +49,77 @@ fn plain(lexicon: &Lexicon, units: &[Unit]) -> Vec<Token> {
             Some(Token { kind, start, end, inner: Vec::new() })
         })
         .collect();
+    reclaim(lexicon, units, &text, &starts, &mut tokens);
     let covered = covered(&tokens, units.len());
-    tokens.retain(|t| !t.kind.is_medical() || t.end - t.start > 1 || stands_alone(units, &covered, t));
+    let short = |t: &Token| t.end - t.start == 1 || matches!(t.kind, Kind::Ended(_));
+    tokens.retain(|t| !t.kind.is_medical() || enough(lexicon, units.get(t.start..t.end).unwrap_or(&[])));
+    tokens.retain(|t| !t.kind.is_medical() || !short(t) || stands_alone(units, &covered, t));
     tokens
+}
+
+/// Gives a finding back what a function word took from its beginning, where the rest of that
+/// word is a function word too: `也没甲` is `也` and `没甲`, if `没甲` is a saying.
+fn reclaim(lexicon: &Lexicon, units: &[Unit], text: &str, starts: &[u32], tokens: &mut Vec<Token>) {
+    let mut out: Vec<Token> = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.drain(..).peekable();
+    for (kind, from, to) in lexicon.medical.matches(text) {
+        let (Ok(start), Ok(end)) = (starts.binary_search(&(from as u32)), starts.binary_search(&(to as u32))) else {
+            continue;
+        };
+        while let Some(token) = rest.next_if(|t| t.end <= start) {
+            out.push(token);
+        }
+        let Some(word) = rest.peek().filter(|t| t.start < start && t.end < end) else { continue };
+        if word.kind.is_medical() || matches!(word.kind, Kind::Time(_)) {
+            continue;
+        }
+        let mut left = words(lexicon, units, word.start, start);
+        if let (Kind::Word(class), Some(left)) = (word.kind, left.as_mut())
+            && class.denies()
+        {
+            // `一点也不甲`: the little word belonged to the denial.
+            left.retain(|t| !t.kind.is(Class::Mild));
+        }
+        let (mut inside, mut fits) = (Vec::new(), left.is_some());
+        while let Some(token) = rest.next_if(|t| t.start < end) {
+            fits &= token.end <= end;
+            inside.push(token);
+        }
+        if fits {
+            out.extend(left.into_iter().flatten());
+            out.push(Token { kind, start, end, inner: Vec::new() });
+        } else {
+            out.append(&mut inside);
+        }
+    }
+    out.extend(rest);
+    *tokens = out;
+}
+
+/// Function words that cover a stretch of units without a gap.
+fn words(lexicon: &Lexicon, units: &[Unit], from: usize, to: usize) -> Option<Vec<Token>> {
+    let (text, starts) = row(units.get(from..to)?.iter().copied());
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    for (kind, begin, end) in lexicon.all.matches(&text) {
+        if begin != at || kind.is_medical() {
+            return None;
+        }
+        at = end;
+        let (begin, end) = (starts.binary_search(&(begin as u32)).ok()?, starts.binary_search(&(end as u32)).ok()?);
+        tokens.push(Token { kind, start: from + begin, end: from + end, inner: Vec::new() });
+    }
+    (at == text.len()).then_some(tokens)
+}
+
+/// Whether the numbers in a saying are not below those it is known with.
+fn enough(lexicon: &Lexicon, units: &[Unit]) -> bool {
+    if !units.iter().any(|u| u.ch == NUMBER) {
+        return true;
+    }
+    let row: Vec<char> = units.iter().map(|u| u.ch).collect();
+    let numbers = units.iter().filter(|u| u.ch == NUMBER).map(|u| u.value);
+    lexicon.least.get(row.as_slice()).is_none_or(|least| least.iter().zip(numbers).all(|(least, n)| n >= *least))
 }
 
 fn covered(tokens: &[Token], len: usize) -> Vec<bool> {
@@ -106,6 +174,10 @@ fn shortened(
             word.is_some() && outside.and_then(|o| whole.get(o)).copied().flatten() == word
         };
         if last + 1 - start == b - a || cuts_a_word(start, start.checked_sub(1)) || cuts_a_word(last, Some(last + 1)) {
+            continue;
+        }
+        let matched: Vec<Unit> = kept.get(a..b).unwrap_or(&[]).iter().filter_map(|i| units.get(*i).copied()).collect();
+        if !enough(lexicon, &matched) {
             continue;
         }
         let mut inside: Vec<usize> = dropped.get(start..=last).unwrap_or(&[]).iter().flatten().copied().collect();

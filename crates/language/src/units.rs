@@ -191,7 +191,8 @@ fn stem(word: &str, out: &mut String) {
         let base = out.strip_suffix(suffix).filter(|b| b.len() >= 3 && vowel(b) && !b.ends_with('e')).map(str::len);
         if let Some(base) = base {
             out.truncate(base);
-            let doubled = out.len() >= 4 && out.as_bytes().windows(2).next_back().is_some_and(|w| w.first() == w.last());
+            let doubled =
+                out.len() >= 4 && out.as_bytes().windows(2).next_back().is_some_and(|w| w.first() == w.last());
             if doubled && !out.ends_with("ss") && !out.ends_with("ll") {
                 cut(out, 1);
             }
@@ -218,21 +219,25 @@ mod tests {
             stem(word, &mut out);
             out
         };
-        for forms in [&["wheeze", "wheezing", "wheezed", "wheezes"][..], &["stop", "stopped", "stopping", "stops"],
-            &["dizzy", "dizziness"], &["ache", "aches", "aching", "ached"], &["itch", "itches", "itching"]]
-        {
+        for forms in [
+            &["raise", "raising", "raised", "raises"][..],
+            &["stop", "stopped", "stopping", "stops"],
+            &["lazy", "laziness"],
+            &["trace", "traces", "tracing", "traced"],
+            &["watch", "watches", "watching"],
+        ] {
             let stems: std::collections::BTreeSet<_> = forms.iter().map(|w| stem(w)).collect();
             assert_eq!(stems.len(), 1, "{stems:?}");
         }
-        assert_ne!(stem("bleed"), stem("blew"));
+        assert_ne!(stem("feed"), stem("fed"));
     }
 
     #[test]
     fn units_keep_numbers_words_and_questions_of_choice() {
         let mut vocabulary = Vocabulary::new(vec!['不']);
-        let units = vocabulary.learn("头疼不疼, 38.5 sore-throat");
+        let units = vocabulary.learn("门开不开, 38.5 front-door");
         let row: Vec<char> = units.iter().map(|u| u.ch).collect();
-        assert_eq!(row.get(..4), Some(&['头', WHETHER, '疼', ','][..]));
+        assert_eq!(row.get(..4), Some(&['门', WHETHER, '开', ','][..]));
         assert_eq!(row.get(4), Some(&NUMBER));
         assert_eq!(row.len(), 7);
         assert!(units.get(4).is_some_and(|u| (u.value - 38.5).abs() < 1e-9));

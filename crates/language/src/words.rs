@@ -29,10 +29,13 @@ pub(crate) enum Class {
     OverPrefix,
     Over,
     Affirm,
+    Copula,
+    Begin,
     Contrast,
     Only,
     Whether,
     Asking,
+    Defining,
     Wondering,
     Particle,
     Hedge,
@@ -63,18 +66,25 @@ pub(crate) enum Class {
     AllergicAfter,
     No,
     Yes,
+    Fine,
+    Often,
+    When,
     Perfect,
+    Attributive,
     Filler,
 }
 
 impl Class {
-    /// Words that may stand inside a finding's name without changing it (`头有点晕`, `my throat
-    /// is very sore`).
+    /// Words that may stand inside a finding's name without changing it (`丙有点甲`, `the x
+    /// is very y`).
     pub(crate) const fn slips_in(self) -> bool {
         matches!(
             self,
             Self::Filler
                 | Self::Perfect
+                | Self::Attributive
+                | Self::Often
+                | Self::Copula
                 | Self::Mild
                 | Self::Moderate
                 | Self::Severe
@@ -85,7 +95,12 @@ impl Class {
         )
     }
 
-    /// Words that deny a finding from inside its name (`头不晕`, `throat is not sore`).
+    /// Words that may be missing at the end of a saying.
+    pub(crate) const fn trails(self) -> bool {
+        matches!(self, Self::Perfect | Self::Attributive)
+    }
+
+    /// Words that deny a finding from inside its name (`丙不甲`, `the x is not y`).
     pub(crate) const fn denies(self) -> bool {
         matches!(self, Self::Negator | Self::NegatorOne | Self::WeakNegator)
     }
@@ -153,6 +168,7 @@ pub(crate) struct Frequency {
     pub words: Vec<String>,
     pub before: Vec<String>,
     pub half: Vec<String>,
+    pub ages: Vec<String>,
 }
 
 /// A unit that states a measure given in another unit.
@@ -182,14 +198,16 @@ mod tests {
 
     use wenzhen_pack::Locale;
 
-    use super::Table;
+    use super::{Class, Table};
 
     #[test]
     fn a_phrase_stands_in_one_list_only() {
         for locale in Locale::ALL {
             let table = Table::load(locale).expect("the table");
             let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-            for (class, words) in &table.words {
+            let tokens =
+                table.words.iter().filter(|(class, _)| !matches!(class, Class::AllergicBefore | Class::AllergicAfter));
+            for (class, words) in tokens {
                 for word in words {
                     lists.entry(word).or_default().push(format!("{class:?}"));
                 }

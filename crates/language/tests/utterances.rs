@@ -61,11 +61,12 @@ fn ids<'a>(pack: &'a Pack, found: &'a [Observation], keep: impl Fn(&Observation)
 /// What a row gets wrong; empty when it is right.
 fn check(interpreter: &Interpreter, row: &Row) -> Vec<String> {
     let pack = interpreter.pack();
-    let finding = |id: &String| pack.finding(id).unwrap_or_else(|| panic!("no finding `{id}` in {row:?}"));
-    let asked: Vec<FindingIx> = row.asked.iter().map(finding).collect();
-    let clarifying = row.clarifying.as_ref().map(|id| {
-        pack.ambiguities.iter().position(|a| a.id == *id).unwrap_or_else(|| panic!("no ambiguity `{id}`"))
-    });
+    let asked: Vec<FindingIx> = row.asked.iter().filter_map(|id| pack.finding(id)).collect();
+    let clarifying = row.clarifying.as_ref().and_then(|id| pack.ambiguities.iter().position(|a| a.id == *id));
+    let mut wrong = Vec::new();
+    if asked.len() != row.asked.len() || clarifying.is_some() != row.clarifying.is_some() {
+        wrong.push("asks what the pack does not have".to_owned());
+    }
     let u = Utterance { text: &row.text, asked: &asked, clarifying, locale: None };
     let found = interpreter.interpret(&u);
     let said = &found.observations;
@@ -78,7 +79,6 @@ fn check(interpreter: &Interpreter, row: &Row) -> Vec<String> {
         mild: row.expect.mild.as_ref().map(|_| severity(Severity::Mild)),
         severe: row.expect.severe.as_ref().map(|_| severity(Severity::Severe)),
     };
-    let mut wrong = Vec::new();
     if got != row.expect {
         wrong.push(format!("recorded {got:?}, expected {:?}", row.expect));
     }

@@ -112,7 +112,8 @@ impl Assessor {
         });
         if intensity < self.thresholds.light_from {
             EmpathyNecessity::None
-        } else if intensity < self.thresholds.full_from || self.thresholds.light_at_most.contains(&feeling) || comforted {
+        } else if intensity < self.thresholds.full_from || self.thresholds.light_at_most.contains(&feeling) || comforted
+        {
             EmpathyNecessity::Light
         } else {
             EmpathyNecessity::Full

@@ -52,7 +52,8 @@ impl Lexicon {
             add(&cues.faint, *feeling, weights.faint);
         }
         add(&voice.modifiers.rhetorical, Feeling::Anger, weights.clear + weights.intensifier);
-        let leftmost = |patterns: Vec<String>| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns);
+        let leftmost =
+            |patterns: Vec<String>| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns);
         Ok(Self {
             cues: leftmost(patterns)?,
             meanings,
@@ -69,7 +70,10 @@ impl Lexicon {
 
     /// Where a normalised text shows danger to life, if it does.
     pub fn crisis(&self, text: &str) -> Option<(usize, usize)> {
-        self.crisis.find_iter(text).find(|hit| bounded(text, hit.start(), hit.end())).map(|hit| (hit.start(), hit.end()))
+        self.crisis
+            .find_iter(text)
+            .find(|hit| bounded(text, hit.start(), hit.end()))
+            .map(|hit| (hit.start(), hit.end()))
     }
 
     /// Every feeling that a normalised text shows, in order.

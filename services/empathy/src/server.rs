@@ -7,9 +7,7 @@ use tonic::{Request, Response, Status};
 use wenzhen_language::detect_locale;
 use wenzhen_pack::voice::EmpathyVoice;
 use wenzhen_pack::{Locale, Pack};
-use wenzhen_proto::clinical::v1::{
-    EmotionAssessment, EmpathyNecessity, Locale as LocaleMessage, PackInfo, Pins,
-};
+use wenzhen_proto::clinical::v1::{EmotionAssessment, EmpathyNecessity, Locale as LocaleMessage, PackInfo, Pins};
 use wenzhen_proto::empathy::v1::empathy_service_server::EmpathyService;
 use wenzhen_proto::empathy::v1::modulate_response::Piece;
 use wenzhen_proto::empathy::v1::{
@@ -222,6 +220,10 @@ impl EmpathyService for EmpathyServer {
     async fn describe(&self, _request: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
         let mut packs: Vec<PackInfo> = self.packs.values().map(Held::info).collect();
         packs.sort_by(|a, b| (&a.id, &a.version, &a.digest).cmp(&(&b.id, &b.version, &b.digest)));
-        Ok(Response::new(DescribeResponse { packs, version: env!("CARGO_PKG_VERSION").to_owned(), voice: VOICE.to_owned() }))
+        Ok(Response::new(DescribeResponse {
+            packs,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            voice: VOICE.to_owned(),
+        }))
     }
 }

@@ -1,13 +1,12 @@
 //! The service as a client sees it, over a real gRPC connection inside the process.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 
 mod common;
 
 use common::{client, pack, pins};
 use tonic::Code;
 use tonic_types::StatusExt;
-use wenzhen_proto::clinical::v1::{
-    Draft, Emotion, EmotionAssessment, EmpathyNecessity, Fact, FactKind, Locale, Pins,
-};
+use wenzhen_proto::clinical::v1::{Draft, Emotion, EmotionAssessment, EmpathyNecessity, Fact, FactKind, Locale, Pins};
 use wenzhen_proto::empathy::v1::modulate_response::Piece;
 use wenzhen_proto::empathy::v1::{AssessRequest, DescribeRequest, ModulateRequest};
 use wenzhen_service::status;
@@ -88,9 +87,9 @@ async fn wrong_requests_are_refused_with_the_field() {
     unset.draft = None;
     let mut torn = rewriting();
     torn.draft.as_mut().unwrap().text = "Please {{f1}} and {{f1}}.".into();
-    let mut numb = rewriting();
-    numb.assessment.as_mut().unwrap().emotion = 0;
-    for (request, field) in [(unset, "draft"), (torn, "draft"), (numb, "assessment.emotion")] {
+    let mut unfelt = rewriting();
+    unfelt.assessment.as_mut().unwrap().emotion = 0;
+    for (request, field) in [(unset, "draft"), (torn, "draft"), (unfelt, "assessment.emotion")] {
         let refused = client.modulate(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert_eq!(refused.get_details_bad_request().unwrap().field_violations[0].field, field);

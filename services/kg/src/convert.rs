@@ -71,15 +71,13 @@ pub fn case(pack: &Pack, case: &kg::Case) -> Result<Case, Error> {
     let mut check = Check::default();
     check.require(case.observations.len() <= MOST_OBSERVATIONS, "case.observations", "at most 1000");
     check.require(case.asked_finding_ids.len() <= MOST_OBSERVATIONS, "case.asked_finding_ids", "at most 1000");
-    let (evidence, over) = observations(pack, case, &mut check);
-    let mut asked: Vec<FindingIx> = Vec::with_capacity(case.asked_finding_ids.len() + over.len());
+    let (evidence, mut asked) = observations(pack, case, &mut check);
     for (i, id) in case.asked_finding_ids.iter().take(MOST_OBSERVATIONS).enumerate() {
         match pack.finding(id) {
             Some(finding) => asked.push(finding),
             None => check.fail(format!("case.asked_finding_ids[{i}]"), "a finding of the pinned pack"),
         }
     }
-    asked.extend(over);
     let strategy = strategy(case.strategy, pack.manifest.dialogue.strategy, &mut check);
     let observer = observer(case.observer, &mut check);
     let person = case.patient.as_ref().map(|p| person(p, &mut check)).unwrap_or_default();
@@ -90,10 +88,12 @@ pub fn case(pack: &Pack, case: &kg::Case) -> Result<Case, Error> {
     Ok(Case { evidence, asked, round: case.round, seed: case.seed, person, observer, dialogue })
 }
 
-/// The last observation of each finding, and the findings that are said to be over: those are
-/// no evidence of what is now, but need not be asked for either.
+/// The last observation of each finding, and the findings that need no asking: what is said to
+/// be over is no evidence of what is now, and what answers a question or was seen by somebody
+/// else is no complaint of the patient's.
 fn observations(pack: &Pack, case: &kg::Case, check: &mut Check) -> (Vec<Evidence>, Vec<FindingIx>) {
     let mut last: BTreeMap<FindingIx, (Evidence, bool)> = BTreeMap::new();
+    let mut asked = Vec::new();
     for (i, o) in case.observations.iter().take(MOST_OBSERVATIONS).enumerate() {
         let field = |name: &str| format!("case.observations[{i}].{name}");
         let state = match clinical::FindingState::try_from(o.state) {
@@ -117,11 +117,14 @@ fn observations(pack: &Pack, case: &kg::Case, check: &mut Check) -> (Vec<Evidenc
         let standing =
             pack.findings.get(finding.at()).is_some_and(|f| matches!(f.kind, Kind::History | Kind::Exposure));
         let over = o.past && !standing && state == State::Present;
+        let seen = matches!(o.source(), clinical::ObservationSource::Clinician | clinical::ObservationSource::Image);
+        if over || o.answers_question || seen {
+            asked.push(finding);
+        }
         last.insert(finding, (Evidence { finding, state, probability }, over));
     }
-    let over = last.iter().filter(|(_, (_, over))| *over).map(|(f, _)| *f).collect();
     let evidence = last.into_values().filter(|(_, over)| !over).map(|(evidence, _)| evidence).collect();
-    (evidence, over)
+    (evidence, asked)
 }
 
 fn strategy(value: i32, default: StrategyName, check: &mut Check) -> StrategyName {

@@ -3,7 +3,7 @@
 use wenzhen_pack::{ConditionIx, Evidence, FindingIx, State, StrategyName};
 
 use crate::model::Model;
-use crate::strategy::bayes::{TEMPER, posterior};
+use crate::strategy::bayes::{Likelihood, posterior};
 use crate::strategy::{Candidate, Query, Ranked, Scored, advance, dopi};
 use crate::terms::{Known, Term};
 
@@ -35,7 +35,7 @@ pub struct QuestionEffect {
 /// Contributions of all known findings to a condition, largest in size first. Findings that
 /// count for nothing (unsure, following from another one) are left out.
 pub fn contributions(model: &Model, query: &Query<'_>, condition: ConditionIx) -> Vec<Contribution> {
-    let known = Known::new(model, query.evidence);
+    let known = Known::new(model, query.evidence, query.asked);
     let mut list = match query.dialogue.strategy {
         StrategyName::BayesPlain => log_odds(model, query, &known, condition),
         StrategyName::Dopi => cosine_shares(model, &known, condition),
@@ -51,10 +51,11 @@ fn log_odds(model: &Model, query: &Query<'_>, known: &Known, condition: Conditio
         .filter(|(c, other)| *c != condition && query.person.passes(&other.gate))
         .map(|(c, _)| c)
         .collect();
+    let likelihood = Likelihood::new(model, known);
     let weight = |term: &Term| {
-        let own = term.ratio(model, condition);
-        let mean = others.iter().map(|c| term.ratio(model, *c)).sum::<f64>() / others.len().max(1) as f64;
-        TEMPER * (own - mean)
+        let under = |c: ConditionIx| term.ratio(model, c) * likelihood.factor(c, term.complaint);
+        let mean = others.iter().map(|c| under(*c)).sum::<f64>() / others.len().max(1) as f64;
+        under(condition) - mean
     };
     let of_term = |term: &Term| {
         // The denied values of one axis share one factor; each gets its equal part.
@@ -89,14 +90,15 @@ pub fn question(model: &Model, query: &Query<'_>, finding: FindingIx) -> Questio
     let with = |state| {
         let mut evidence = query.evidence.to_vec();
         evidence.push(Evidence { finding, state, probability: 1.0 });
-        advance(model, &Query { evidence: &evidence, limit: 0, ..*query }).ranked
+        let asked: Vec<FindingIx> = query.asked.iter().copied().chain([finding]).collect();
+        advance(model, &Query { evidence: &evidence, asked: &asked, limit: 0, ..*query }).ranked
     };
     QuestionEffect { candidate, if_present: with(State::Present), if_denied: with(State::Denied) }
 }
 
 /// Score of one condition as [`advance`] ranks it; `None` where it cannot concern the person.
 pub fn score(model: &Model, query: &Query<'_>, condition: ConditionIx) -> Option<Ranked> {
-    let known = Known::new(model, query.evidence);
+    let known = Known::new(model, query.evidence, query.asked);
     let scores = match query.dialogue.strategy {
         StrategyName::BayesPlain => posterior(model, &known, query.person),
         StrategyName::Dopi => dopi::cosines(model, &known),

@@ -142,12 +142,6 @@ impl Graph {
         line
     }
 
-    /// Counts: findings, conditions, edges from conditions to findings.
-    pub fn size(&self) -> (usize, usize, usize) {
-        let shows = self.graph.edge_weights().filter(|r| matches!(r, Relation::Shows { .. })).count();
-        (self.findings.len(), self.conditions.len(), shows)
-    }
-
     fn parent(&self, finding: FindingIx) -> Option<FindingIx> {
         let node = self.findings.get(finding.at())?;
         self.graph

@@ -61,8 +61,7 @@ pub struct Entry {
     pub given_parent: View,
     /// With nothing known of the parent.
     pub marginal: View,
-    /// Weight of the condition's own edge in the pack; 0 where it has none. Turned round
-    /// where a denial is expected.
+    /// Weight of the condition's own edge in the pack; 0 where it has none or expects a denial.
     pub weight: f64,
 }
 

@@ -25,6 +25,8 @@ pub struct Term {
     pub with: Vec<FindingIx>,
     /// It follows from other findings and was not said.
     pub derived: bool,
+    /// It was brought up unasked.
+    pub complaint: bool,
 }
 
 /// Observations closed under the pack's rules, and the terms they come to.
@@ -38,8 +40,8 @@ pub struct Known {
 
 impl Known {
     /// Closes observations. Their order matters only where one finding is observed twice: the
-    /// last observation counts.
-    pub fn new(model: &Model, evidence: &[Evidence]) -> Self {
+    /// last observation counts. What is present without having been `asked` is a complaint.
+    pub fn new(model: &Model, evidence: &[Evidence], asked: &[FindingIx]) -> Self {
         let closed = close(model.pack(), evidence);
         let counted = counted_present(model, &closed);
         let mut known = Self { terms: Vec::with_capacity(closed.len().min(2 * evidence.len())), closed };
@@ -47,9 +49,9 @@ impl Known {
             let f = FindingIx::new(f);
             let Some(state) = known.state(f) else { continue };
             match state.state {
-                State::Present if counted => known.push(model.pack(), f, state),
+                State::Present if counted => known.push(model.pack(), f, state, !asked.contains(&f)),
                 State::Denied if !state.derived && !known.follows(model.pack(), f) => {
-                    known.push(model.pack(), f, state)
+                    known.push(model.pack(), f, state, false)
                 }
                 State::Present | State::Denied | State::Unsure => {}
             }
@@ -67,7 +69,7 @@ impl Known {
         self.state(finding).is_some_and(|c| c.state == state)
     }
 
-    fn push(&mut self, pack: &Pack, finding: FindingIx, closed: Closed) {
+    fn push(&mut self, pack: &Pack, finding: FindingIx, closed: Closed, complaint: bool) {
         let given_parent = parent(pack, finding).is_none_or(|p| self.is(p, State::Present));
         let sure = f64::from(closed.probability).clamp(0.0, 1.0);
         let sure = if sure.is_nan() { 0.0 } else { sure };
@@ -80,7 +82,7 @@ impl Known {
             }
         }
         let (state, derived) = (closed.state, closed.derived);
-        self.terms.push(Term { finding, state, sure, given_parent, with: Vec::new(), derived });
+        self.terms.push(Term { finding, state, sure, given_parent, with: Vec::new(), derived, complaint });
     }
 
     /// A said denial that follows from what else is known.

@@ -5,13 +5,13 @@ mod support;
 use support::{condition, finding, query, seen, tiny};
 use wenzhen_kg::explain::{contributions, question};
 use wenzhen_kg::model::Model;
-use wenzhen_kg::strategy::bayes::{TEMPER, posterior};
+use wenzhen_kg::strategy::bayes::{COMPLAINT, TEMPER, posterior};
 use wenzhen_kg::strategy::{Next, Person, Query, Reason, advance, dopi};
 use wenzhen_kg::terms::Known;
 use wenzhen_pack::{Evidence, Observer, Sex, State, StrategyName};
 
 fn at(model: &Model, evidence: &[Evidence], id: &str) -> f64 {
-    posterior(model, &Known::new(model, evidence), Person::default())[condition(model, id).at()]
+    posterior(model, &Known::new(model, evidence, &[]), Person::default())[condition(model, id).at()]
 }
 
 /// Natural logarithm of the odds of two conditions.
@@ -36,10 +36,28 @@ fn presence_weighs_by_its_rate_and_denial_by_its_floor() {
     let model = tiny();
     let leak = finding(&model, "leak");
     let present = ln_odds(&model, &[seen(leak, State::Present)], "seal_broken", "fuse_blown");
-    close(present, 2.0_f64.ln() + TEMPER * (0.8_f64 / 0.1).ln());
+    close(present, 2.0_f64.ln() + (TEMPER + COMPLAINT) * (0.8_f64 / 0.1).ln());
     let denied = ln_odds(&model, &[seen(leak, State::Denied)], "seal_broken", "fuse_blown");
     assert!(denied > 2.0_f64.ln() + TEMPER * (0.2_f64 / 0.9).ln(), "the floor holds");
     assert!(denied < 2.0_f64.ln());
+}
+
+#[test]
+fn what_is_brought_up_unasked_weighs_more_up_to_a_limit() {
+    let model = tiny();
+    let leak = finding(&model, "leak");
+    let evidence = [seen(leak, State::Present)];
+    let prior = Person::default();
+    let odds = |asked: &[wenzhen_pack::FindingIx]| {
+        let p = posterior(&model, &Known::new(&model, &evidence, asked), prior);
+        (p[condition(&model, "seal_broken").at()] / p[condition(&model, "fuse_blown").at()]).ln()
+    };
+    close(odds(&[leak]), 2.0_f64.ln() + TEMPER * (0.8_f64 / 0.1).ln());
+    close(odds(&[]), 2.0_f64.ln() + (TEMPER + COMPLAINT) * (0.8_f64 / 0.1).ln());
+    // 16 and 10 times more likely than usual is more than four nats: the rest is merely tempered.
+    let two = [seen(finding(&model, "no_power"), State::Present), seen(finding(&model, "smoke"), State::Present)];
+    let sum = 16.0_f64.ln() + 10.0_f64.ln();
+    close(ln_odds(&model, &two, "fuse_blown", "foamer_blocked"), (0.5_f64 / 0.3).ln() + TEMPER * sum + COMPLAINT * 4.0);
 }
 
 #[test]
@@ -54,7 +72,7 @@ fn a_child_does_not_count_its_parent_twice() {
     // pump_worn: P(noise) · P(rattling | noise) = 0.8 · 0.5/0.8; elsewhere 0.2 · 0.05/0.2.
     close(
         ln_odds(&model, &child, "pump_worn", "fuse_blown"),
-        2.0_f64.ln() + TEMPER * ((0.8_f64 / 0.2).ln() + (0.625_f64 / 0.25).ln()),
+        2.0_f64.ln() + (TEMPER + COMPLAINT) * ((0.8_f64 / 0.2).ln() + (0.625_f64 / 0.25).ln()),
     );
 }
 
@@ -92,7 +110,7 @@ fn values_of_one_axis_share_one_likelihood() {
     close(at(&model, &one, "seal_broken"), at(&model, &one_and_denial, "seal_broken"));
     // Both denied: 1 - (0.625 + rest) against 1 - (0.25 + 0.5), one factor.
     let neither = [noise, deny(rattling), deny(humming)];
-    let known = Known::new(&model, &neither);
+    let known = Known::new(&model, &neither, &[]);
     assert_eq!(known.terms.len(), 2);
     assert_eq!(known.terms.iter().map(|t| t.findings().count()).sum::<usize>(), 3);
 }
@@ -122,7 +140,7 @@ fn the_gain_is_the_expected_fall_in_entropy() {
     let dialogue = wenzhen_pack::Dialogue { findings_per_question: 1, ..model.pack().manifest.dialogue.clone() };
     let scored = advance(&model, &query(&[], &dialogue));
     let leak = scored.worth_asking.iter().find(|c| c.finding == finding(&model, "leak")).unwrap();
-    let prior = posterior(&model, &Known::new(&model, &[]), Person::default());
+    let prior = posterior(&model, &Known::new(&model, &[], &[]), Person::default());
     let rates = [0.2, 0.8, 0.1, 0.1, 0.1, 0.5];
     let entropy = |p: &[f64]| -p.iter().filter(|p| **p > 0.0).map(|p| p * p.log2()).sum::<f64>();
     let branch = |rate: &dyn Fn(f64) -> f64| {
@@ -183,7 +201,7 @@ fn dopi_follows_its_equations() {
         ..model.pack().manifest.dialogue.clone()
     };
     let evidence = [seen(finding(&model, "leak"), State::Present), seen(finding(&model, "noise"), State::Present)];
-    let cosines = dopi::cosines(&model, &Known::new(&model, &evidence));
+    let cosines = dopi::cosines(&model, &Known::new(&model, &evidence, &[]));
     let length = |w: &[f64]| w.iter().map(|x| x * x).sum::<f64>().sqrt();
     let pump = (0.8 + 0.2) / (2.0_f64.sqrt() * length(&[0.8, 0.5, 0.5, 0.2]));
     let seal = 0.8 / (2.0_f64.sqrt() * length(&[0.8, 0.5, 0.2]));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tonic::Status;
+use tonic::{Code, Status};
 use wenzhen_service::status;
 
 use crate::store::StoreError;
@@ -78,25 +78,30 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         match error {
-            Error::NoToken => Self::unauthenticated(text),
-            Error::WrongToken | Error::ClinicianOnly => Self::permission_denied(text),
-            Error::NotFound | Error::Store(StoreError::NotFound) => Self::not_found("no such consultation"),
+            Error::NoToken => status::with_reason(Code::Unauthenticated, "NO_TOKEN", text, &[]),
+            Error::WrongToken => status::with_reason(Code::PermissionDenied, "WRONG_TOKEN", text, &[]),
+            Error::ClinicianOnly => status::with_reason(Code::PermissionDenied, "CLINICIAN_ONLY", text, &[]),
+            Error::NotFound | Error::Store(StoreError::NotFound) => {
+                status::with_reason(Code::NotFound, "NOT_FOUND", "no such consultation", &[])
+            }
             Error::Invalid(fields) => status::invalid_argument(&fields),
             Error::PackUnknown(digest) | Error::PackUnknownTo { digest, .. } => {
                 status::failed_precondition("PACK_UNKNOWN", &text, &[("digest", digest.as_str())])
             }
-            Error::Busy => Self::aborted(text),
+            Error::Busy => status::with_reason(Code::Aborted, "BUSY", text, &[]),
             Error::VersionMismatch { expected, actual } => status::failed_precondition(
                 "VERSION_MISMATCH",
                 &text,
                 &[("expected", expected.to_string().as_str()), ("actual", actual.to_string().as_str())],
             ),
-            Error::MessageReused => Self::already_exists(text),
+            Error::MessageReused => status::with_reason(Code::AlreadyExists, "MESSAGE_REUSED", text, &[]),
             Error::Ended => status::failed_precondition("ENDED", &text, &[]),
             Error::NothingToUndo => status::failed_precondition("NOTHING_TO_UNDO", &text, &[]),
             Error::NoPlan => status::failed_precondition("NO_PLAN", &text, &[]),
-            Error::Pack(_) | Error::Store(StoreError::Damaged(_)) => Self::internal(text),
-            Error::Store(StoreError::Conflict { .. }) => Self::aborted(text),
+            Error::Pack(_) | Error::Store(StoreError::Damaged(_)) => {
+                status::with_reason(Code::Internal, "INTERNAL", text, &[])
+            }
+            Error::Store(StoreError::Conflict { .. }) => status::with_reason(Code::Aborted, "CONFLICT", text, &[]),
             Error::Store(StoreError::Unavailable(_)) => {
                 status::unavailable("STORE_UNAVAILABLE", "the store is away", Some(Duration::from_secs(1)))
             }

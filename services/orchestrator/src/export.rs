@@ -64,7 +64,11 @@ fn diagnosis(page: &mut String, diagnosis: &Diagnosis, headings: &ExportHeadings
         let _ = writeln!(page, "- {line}");
     }
     for herb in &diagnosis.herbs {
-        let _ = writeln!(page, "- {} {}-{} g", herb.name, herb.dose_from_g, herb.dose_to_g);
+        // Without a dose it is still to be set, as for a child.
+        let _ = match herb.dose_to_g > 0.0 {
+            true => writeln!(page, "- {} {}-{} g", herb.name, herb.dose_from_g, herb.dose_to_g),
+            false => writeln!(page, "- {}", herb.name),
+        };
     }
     for line in diagnosis.cautions.iter().chain(&diagnosis.advice).chain(&diagnosis.diet) {
         let _ = writeln!(page, "- {line}");

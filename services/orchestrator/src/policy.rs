@@ -2,8 +2,8 @@
 //! the decision, so that every consultation can be replayed bit for bit.
 
 use wenzhen_language::redflag::ScreenContext;
-use wenzhen_pack::{Level, Profile, Sex as PackSex};
-use wenzhen_proto::clinical::v1::{FindingState, Sex, Urgency};
+use wenzhen_pack::{FindingIx, Level, Pack, Profile, Sex as PackSex};
+use wenzhen_proto::clinical::v1::{FindingState, Sex, Subject, Urgency};
 use wenzhen_proto::guidance::v1::Intent;
 use wenzhen_proto::kg::v1::{Reason, Recommendation};
 use wenzhen_proto::orchestrator::v1::{ConsultationStatus, Decision, DecisionInputs, DecisionKind};
@@ -24,7 +24,7 @@ pub const PREGNANCY: &str = "pregnancy";
 pub fn decide(knowledge: &Knowledge, before: &State, inputs: &DecisionInputs) -> Decision {
     let mut after = before.clone();
     after.absorb(&knowledge.pack, inputs);
-    let danger = danger(knowledge, &after);
+    let danger = danger(knowledge, &after, inputs);
     let mut decision = Turn { knowledge, before, after: &after, inputs, danger: &danger }.next();
     decision.urgency = danger.urgency as i32;
     decision.raised_flag_ids = danger.raised;
@@ -36,10 +36,11 @@ struct Danger {
     urgency: Urgency,
     raised: Vec<String>,
     highest_raised: Urgency,
+    crisis_heard: bool,
 }
 
 /// Red flags on everything recorded so far. The higher level stands; nothing a patient says lowers it.
-fn danger(knowledge: &Knowledge, after: &State) -> Danger {
+fn danger(knowledge: &Knowledge, after: &State, inputs: &DecisionInputs) -> Danger {
     let pack = &knowledge.pack;
     let lit = pack.safety.cues.iter().enumerate().filter(|(_, cue)| after.cues.contains(&cue.id)).map(|(i, _)| i);
     let present: Vec<_> = after
@@ -49,7 +50,8 @@ fn danger(knowledge: &Knowledge, after: &State) -> Danger {
         .filter_map(|o| pack.finding(&o.finding_id))
         .collect();
     let flagged = knowledge.screen.evaluate(&lit.collect(), &present, &screen_context(after));
-    let mut found = Danger { urgency: after.urgency, raised: Vec::new(), highest_raised: Urgency::Routine };
+    let mut found =
+        Danger { urgency: after.urgency, raised: Vec::new(), highest_raised: Urgency::Routine, crisis_heard: false };
     for flag in flagged {
         let Some(red_flag) = pack.safety.red_flags.get(flag.flag) else { continue };
         if !after.flags.contains(&red_flag.id) {
@@ -57,7 +59,10 @@ fn danger(knowledge: &Knowledge, after: &State) -> Danger {
             found.highest_raised = found.highest_raised.max(urgency(red_flag.level));
         }
     }
-    found.urgency = found.urgency.max(found.highest_raised);
+    // Empathy may hear a crisis that no cue names; the rules may not talk it away.
+    found.crisis_heard = inputs.emotion.is_some_and(|e| e.crisis) && found.highest_raised < Urgency::Crisis;
+    let heard = if found.crisis_heard { Urgency::Crisis } else { Urgency::Routine };
+    found.urgency = found.urgency.max(found.highest_raised).max(heard);
     found
 }
 
@@ -111,6 +116,9 @@ impl Turn<'_> {
     fn urgent(&self) -> Option<Decision> {
         if self.danger.highest_raised > Urgency::Today {
             return Some(decision(DecisionKind::Escalate, "red_flag"));
+        }
+        if self.danger.crisis_heard {
+            return Some(decision(DecisionKind::Escalate, "crisis"));
         }
         let held = self.before.status == ConsultationStatus::HandedOver;
         (self.danger.urgency > Urgency::Today && !held).then(|| decision(DecisionKind::Escalate, "still_urgent"))
@@ -211,16 +219,13 @@ impl Turn<'_> {
         if self.intent() == Intent::AsksDiagnosis {
             return self.conclude("asked_for");
         }
-        match recommendation {
-            Recommendation::Ask if self.may_ask() => Decision {
-                finding_ids: self.findings_to_ask(),
-                ..decision(DecisionKind::Ask, reason_label(self.inputs.reason))
-            },
-            Recommendation::Diagnose => self.conclude(reason_label(self.inputs.reason)),
-            Recommendation::Ask | Recommendation::Abstain | Recommendation::Unspecified => {
-                self.conclude(reason_label(self.inputs.reason))
-            }
+        // It asks before it answers: even a clear opening is confirmed by one question.
+        let confirm = recommendation == Recommendation::Diagnose && self.before.rounds == 0;
+        if (recommendation == Recommendation::Ask || confirm) && self.may_ask() {
+            let reason = if confirm { "confirm" } else { reason_label(self.inputs.reason) };
+            return Decision { finding_ids: self.findings_to_ask(), ..decision(DecisionKind::Ask, reason) };
         }
+        self.conclude(reason_label(self.inputs.reason))
     }
 
     fn graph_answers(&self) -> bool {
@@ -232,19 +237,16 @@ impl Turn<'_> {
         rounds_left && !self.findings_to_ask().is_empty() && !self.concluded_before()
     }
 
-    /// The best findings, those of one question at most; findings that exclude each other are
-    /// left for the next question.
+    /// The best findings, those of one question at most. What excludes or refines another of them is
+    /// left for a later question: the answer to the first may settle it.
     fn findings_to_ask(&self) -> Vec<String> {
         let pack = &self.knowledge.pack;
         let limit = pack.manifest.dialogue.findings_per_question as usize;
-        let mut chosen: Vec<wenzhen_pack::FindingIx> = Vec::new();
+        let mut chosen: Vec<FindingIx> = Vec::new();
         for candidate in &self.inputs.worth_asking {
             let Some(ix) = pack.finding(&candidate.finding_id) else { continue };
-            let Some(finding) = pack.findings.get(ix.at()) else { continue };
-            let clashes = |other: &wenzhen_pack::FindingIx| {
-                finding.excludes.contains(other) || pack.findings.get(other.at()).is_some_and(|o| related(o, finding))
-            };
-            if chosen.len() < limit && finding.askable() && !chosen.iter().any(clashes) {
+            let askable = pack.findings.get(ix.at()).is_some_and(wenzhen_pack::Finding::askable);
+            if chosen.len() < limit && askable && !chosen.iter().any(|other| entangled(pack, *other, ix)) {
                 chosen.push(ix);
             }
         }
@@ -272,7 +274,8 @@ impl Turn<'_> {
         let wanted = match field {
             AGE_SEX => patient.age_months.is_none() || patient.sex() == Sex::Unspecified && age.is_none_or(|a| a >= 12),
             _ => {
-                let fertile = age.is_none_or(|age| (12..=55).contains(&age));
+                let child = patient.subject() == Subject::Child;
+                let fertile = age.map_or(!child, |age| (12..=55).contains(&age));
                 patient.sex() != Sex::Male && fertile && patient.pregnant.is_none()
             }
         };
@@ -280,12 +283,10 @@ impl Turn<'_> {
     }
 }
 
-/// Parent and child are not asked in one breath: the answer to the first may settle the second.
-fn related(a: &wenzhen_pack::Finding, b: &wenzhen_pack::Finding) -> bool {
-    let parent_of = |upper: &wenzhen_pack::Finding, lower: &wenzhen_pack::Finding| {
-        lower.parent.is_some() && (lower.parent == upper.parent && lower.axis.is_some() && lower.axis == upper.axis)
-    };
-    parent_of(a, b)
+/// Whether the answer to one of two findings may settle the other.
+fn entangled(pack: &Pack, a: FindingIx, b: FindingIx) -> bool {
+    let (Some(first), Some(second)) = (pack.findings.get(a.at()), pack.findings.get(b.at())) else { return false };
+    first.excludes.contains(&b) || first.parent == Some(b) || second.parent == Some(a)
 }
 
 fn reason_label(reason: i32) -> &'static str {

@@ -94,6 +94,8 @@ pub struct State {
     pub turns: Vec<Turn>,
     /// Messages recorded whose turn never came to a decision: their words still count for red flags.
     pub unheard: Vec<String>,
+    /// The patient was told that something was done with less than usual.
+    pub told_degraded: bool,
     /// Since when a clinician is waited for.
     pub waiting_since: Option<Timestamp>,
     /// Turns up to this one cannot be taken back: a clinician has acted on them.
@@ -275,6 +277,10 @@ impl State {
             DecisionKind::Diagnose | DecisionKind::Abstain => {
                 self.status = ConsultationStatus::Concluded;
                 self.question = None;
+                // A plan for what was said before must not wait for a signature any more.
+                if decision.kind() == DecisionKind::Abstain {
+                    self.diagnosis = None;
+                }
             }
             DecisionKind::HandOver => {
                 self.status = ConsultationStatus::HandedOver;
@@ -295,6 +301,7 @@ impl State {
     }
 
     fn replied(&mut self, replied: &Replied) {
+        self.told_degraded |= !replied.degraded.is_empty();
         if let Some(question) = &replied.question {
             self.last_frame.clone_from(&question.frame);
             self.question = Some(question.clone());

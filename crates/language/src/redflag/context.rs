@@ -1,6 +1,8 @@
 //! Age, sex and pregnancy said in passing: regular expressions, as data.
 
-use regex::Regex;
+use std::collections::BTreeMap;
+
+use regex::{Regex, RegexSet};
 use serde::Deserialize;
 use wenzhen_pack::Sex;
 
@@ -8,18 +10,24 @@ use super::{ScreenContext, ScreenError};
 
 const TABLE: &str = include_str!("../../data/screen_context.toml");
 const DAYS_PER_MONTH: f64 = 30.4;
+const MONTHS_PER_YEAR: f64 = 12.0;
+/// Weeks that the last third of a pregnancy means at least.
+const LATE_PREGNANCY_WEEKS: u32 = 28;
 
+/// The table as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     /// Words that stand for a number.
-    numbers: std::collections::BTreeMap<String, f64>,
+    numbers: BTreeMap<String, f64>,
     /// Days in one of a unit of age.
-    age_units: std::collections::BTreeMap<String, f64>,
+    age_units: BTreeMap<String, f64>,
     /// Weeks in one of a unit of pregnancy.
-    pregnancy_units: std::collections::BTreeMap<String, f64>,
+    pregnancy_units: BTreeMap<String, f64>,
     /// Named pieces of the patterns.
-    pieces: std::collections::BTreeMap<String, String>,
+    pieces: BTreeMap<String, String>,
+    /// The first that matches tells the age in years; group `n`.
+    age_years: Vec<String>,
     /// The first that matches tells the age; groups `n` and `unit`.
     age: Vec<String>,
     newborn: Vec<String>,
@@ -33,63 +41,82 @@ struct Table {
     male: Vec<String>,
 }
 
+/// What a pattern tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fact {
+    AgeYears,
+    Age,
+    Newborn,
+    Weeks,
+    Late,
+    Pregnant,
+    NotPregnant,
+    Elsewhen,
+    Female,
+    Male,
+}
+
 /// The compiled patterns.
 #[derive(Debug)]
 pub struct ContextPatterns {
     table: Table,
-    age: Vec<Regex>,
-    newborn: Vec<Regex>,
-    weeks: Vec<Regex>,
-    late: Vec<Regex>,
-    pregnant: Vec<Regex>,
-    not_pregnant: Vec<Regex>,
-    elsewhen: Vec<Regex>,
-    female: Vec<Regex>,
-    male: Vec<Regex>,
+    /// All patterns in one automaton; most texts match none.
+    any: RegexSet,
+    /// The same patterns one by one, in the same order.
+    each: Vec<(Fact, Regex)>,
 }
-
-/// Weeks that are at least meant by the last third of a pregnancy.
-const LATE_PREGNANCY_WEEKS: u32 = 28;
 
 impl ContextPatterns {
     pub fn load() -> Result<Self, ScreenError> {
         let wrong = |reason: String| ScreenError::Table { table: "screen_context.toml", reason };
         let table: Table = toml::from_str(TABLE).map_err(|e| wrong(e.to_string()))?;
-        let compile = |patterns: &[String]| -> Result<Vec<Regex>, ScreenError> {
-            let filled = patterns.iter().map(|pattern| {
-                table.pieces.iter().fold(pattern.clone(), |p, (name, piece)| p.replace(&format!("<{name}>"), piece))
-            });
-            filled.map(|pattern| Regex::new(&pattern).map_err(|e| wrong(e.to_string()))).collect()
+        let lists = [
+            (Fact::AgeYears, &table.age_years),
+            (Fact::Age, &table.age),
+            (Fact::Newborn, &table.newborn),
+            (Fact::Weeks, &table.pregnancy_weeks),
+            (Fact::Late, &table.late_pregnancy),
+            (Fact::Pregnant, &table.pregnant),
+            (Fact::NotPregnant, &table.not_pregnant),
+            (Fact::Elsewhen, &table.pregnancy_elsewhen),
+            (Fact::Female, &table.female),
+            (Fact::Male, &table.male),
+        ];
+        let filled = |pattern: &String| {
+            table.pieces.iter().fold(pattern.clone(), |p, (name, piece)| p.replace(&format!("<{name}>"), piece))
         };
-        Ok(Self {
-            age: compile(&table.age)?,
-            newborn: compile(&table.newborn)?,
-            weeks: compile(&table.pregnancy_weeks)?,
-            late: compile(&table.late_pregnancy)?,
-            pregnant: compile(&table.pregnant)?,
-            not_pregnant: compile(&table.not_pregnant)?,
-            elsewhen: compile(&table.pregnancy_elsewhen)?,
-            female: compile(&table.female)?,
-            male: compile(&table.male)?,
-            table,
-        })
+        let all = lists.iter().flat_map(|(fact, list)| list.iter().map(|pattern| (*fact, filled(pattern))));
+        let each: Result<Vec<_>, _> =
+            all.map(|(fact, pattern)| Ok((fact, Regex::new(&pattern).map_err(|e| wrong(e.to_string()))?))).collect();
+        let each = each?;
+        let any = RegexSet::new(each.iter().map(|(_, regex)| regex.as_str())).map_err(|e| wrong(e.to_string()))?;
+        Ok(Self { any, each, table })
     }
 
     /// Reads a folded text.
     pub fn read(&self, text: &str) -> ScreenContext {
-        let any = |patterns: &[Regex]| patterns.iter().any(|p| p.is_match(text));
-        let age_days = self.age.iter().find_map(|p| self.measure(p, text, &self.table.age_units));
-        let age_months = if any(&self.newborn) { Some(0) } else { age_days.map(|days| (days / DAYS_PER_MONTH) as u32) };
-        let elsewhen = any(&self.elsewhen);
-        let weeks = self.weeks.iter().find_map(|p| self.measure(p, text, &self.table.pregnancy_units));
-        let weeks = weeks.map(|weeks| weeks as u32).or_else(|| any(&self.late).then_some(LATE_PREGNANCY_WEEKS));
-        let weeks = weeks.filter(|weeks| !elsewhen && (1..=45).contains(weeks));
-        let pregnant = match (any(&self.not_pregnant), weeks.is_some() || (!elsewhen && any(&self.pregnant))) {
-            (true, _) => Some(false),
-            (false, true) => Some(true),
-            (false, false) => None,
+        let found: Vec<&(Fact, Regex)> = self.any.matches(text).iter().filter_map(|i| self.each.get(i)).collect();
+        if found.is_empty() {
+            return ScreenContext::default();
+        }
+        let is = |fact: Fact| found.iter().any(|(f, _)| *f == fact);
+        let first = |fact: Fact, units: Option<&BTreeMap<String, f64>>| {
+            found.iter().filter(|(f, _)| *f == fact).find_map(|(_, regex)| self.measure(regex, text, units))
         };
-        let sex = match (pregnant == Some(true) || any(&self.female), any(&self.male)) {
+        let days = || first(Fact::Age, Some(&self.table.age_units));
+        let months = first(Fact::AgeYears, None).map(|years| years * MONTHS_PER_YEAR);
+        let months = months.or_else(|| days().map(|days| days / DAYS_PER_MONTH)).map(|months| months as u32);
+        let age_months = months.or_else(|| is(Fact::Newborn).then_some(0));
+
+        let weeks = first(Fact::Weeks, Some(&self.table.pregnancy_units)).map(|weeks| weeks as u32);
+        let weeks = weeks.or_else(|| is(Fact::Late).then_some(LATE_PREGNANCY_WEEKS));
+        let weeks = weeks.filter(|weeks| !is(Fact::Elsewhen) && (1..=45).contains(weeks));
+        let pregnant = match (is(Fact::NotPregnant), weeks.is_some(), is(Fact::Pregnant) && !is(Fact::Elsewhen)) {
+            (true, _, _) => Some(false),
+            (false, false, false) => None,
+            (false, _, _) => Some(true),
+        };
+        let sex = match (pregnant == Some(true) || is(Fact::Female), is(Fact::Male)) {
             (true, false) => Some(Sex::Female),
             (false, true) => Some(Sex::Male),
             _ => None,
@@ -97,11 +124,44 @@ impl ContextPatterns {
         ScreenContext { age_months, sex, pregnant, pregnancy_weeks: weeks.filter(|_| pregnant == Some(true)) }
     }
 
-    fn measure(&self, pattern: &Regex, text: &str, units: &std::collections::BTreeMap<String, f64>) -> Option<f64> {
+    /// The number in group `n`, times what the unit in group `unit` is worth.
+    fn measure(&self, pattern: &Regex, text: &str, units: Option<&BTreeMap<String, f64>>) -> Option<f64> {
         let found = pattern.captures(text)?;
         let n = found.name("n")?.as_str();
         let n = n.parse().ok().or_else(|| self.table.numbers.get(n).copied())?;
-        let unit = units.get(found.name("unit")?.as_str())?;
-        Some(n * unit)
+        match units {
+            Some(units) => Some(n * units.get(found.name("unit")?.as_str())?),
+            None => Some(n),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ContextPatterns;
+    use crate::normalise::normalise;
+
+    #[test]
+    fn reads_age_and_pregnancy_in_plain_form() {
+        let patterns = ContextPatterns::load().expect("the table");
+        let cases = [
+            ("娃两个月", Some(2), None, None),
+            ("我孙子两个月零五天", Some(2), None, None),
+            ("1岁两个月孩子", Some(12), None, None),
+            ("孩子咳了两个月", None, None, None),
+            ("前几天孩子不舒服", None, None, None),
+            ("my 6-week-old", Some(1), None, None),
+            ("he's 72 years old", Some(864), None, None),
+            ("怀孕七个月", None, Some(true), Some(28)),
+            ("孕32周", None, Some(true), Some(32)),
+            ("没怀孕", None, Some(false), None),
+            ("在备孕", None, None, None),
+            ("I'm 34 weeks pregnant", None, Some(true), Some(34)),
+            ("not pregnant", None, Some(false), None),
+        ];
+        for (text, age, pregnant, weeks) in cases {
+            let read = patterns.read(&normalise(text).text);
+            assert_eq!((read.age_months, read.pregnant, read.pregnancy_weeks), (age, pregnant, weeks), "{text}");
+        }
     }
 }

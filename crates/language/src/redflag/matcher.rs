@@ -6,15 +6,21 @@ use std::collections::HashMap;
 use aho_corasick::AhoCorasick;
 use wenzhen_pack::Pack;
 
+use super::ScreenError;
 use super::phrase;
 use super::polarity::{Boundaries, Polarity};
-use super::ScreenError;
 use crate::locale::is_han;
 
 /// The widest gap in a Chinese phrase, in characters.
 const GAP_CHARS: usize = 8;
 /// The widest gap in an English phrase, in words.
 const GAP_WORDS: usize = 4;
+/// No gap is wider than this; bounds the work on text without punctuation.
+const MAX_GAP_BYTES: usize = 96;
+/// No phrase is longer than this in a text.
+pub const MAX_PHRASE_BYTES: usize = 256;
+/// Beginnings followed up for one end.
+const MAX_BEGINNINGS: usize = 4;
 /// What may follow a Latin part inside its word.
 const INFLECTIONS: [&str; 9] = ["", "s", "es", "ed", "d", "ing", "ly", "y", "'s"];
 
@@ -31,8 +37,17 @@ pub struct Hit {
 pub struct Found {
     /// Cues with none of their exceptions around them.
     pub cues: Vec<Hit>,
-    /// Where anything stands that could be a member of a list: cues, and findings by name.
-    pub items: Vec<(usize, usize)>,
+    /// Everything that could be denied: cues, and findings by name; in the order of their starts.
+    pub items: Vec<Item>,
+}
+
+/// Something that a negator may deny, alone or in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item {
+    pub start: usize,
+    pub end: usize,
+    /// Nothing stands in its gaps.
+    pub tight: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +67,52 @@ struct Phrase {
 /// A phrase begun: its parts up to `part` have been seen.
 #[derive(Debug, Clone, Copy)]
 struct Chain {
-    phrase: u32,
+    /// The chain of the same phrase that was begun before this one.
+    before: Option<u32>,
     part: u8,
     start: usize,
     end: usize,
+    tight: bool,
+}
+
+/// A whole phrase found.
+#[derive(Debug, Clone, Copy)]
+struct Whole {
+    role: Role,
+    item: Item,
+}
+
+/// The phrases begun in one text.
+struct Chains {
+    /// Per phrase: its latest chain.
+    latest: Vec<Option<u32>>,
+    all: Vec<Chain>,
+}
+
+impl Chains {
+    fn push(&mut self, phrase: u32, mut chain: Chain) {
+        if let Some(latest) = self.latest.get_mut(phrase as usize) {
+            chain.before = latest.replace(self.all.len() as u32);
+            self.all.push(chain);
+        }
+    }
+
+    /// Every place where a phrase may have begun, and whether it is tight so far: those whose
+    /// part before `part` ends at a place that `fits`.
+    fn continued(
+        &self,
+        (phrase, part): (u32, u8),
+        start: usize,
+        fits: impl Fn(usize) -> bool,
+    ) -> impl Iterator<Item = (usize, bool)> {
+        let at = |i: Option<u32>| self.all.get(i? as usize);
+        let first = at(self.latest.get(phrase as usize).copied().flatten());
+        // Chains come in the order of their ends.
+        let near =
+            std::iter::successors(first, move |c| at(c.before)).take_while(move |c| c.end + MAX_GAP_BYTES >= start);
+        let before = near.filter(move |c| c.part + 1 == part && c.end <= start && fits(c.end));
+        before.map(move |c| (c.start, c.tight && c.end == start)).take(MAX_BEGINNINGS)
+    }
 }
 
 #[derive(Debug)]
@@ -90,7 +147,8 @@ impl Matcher {
     /// All cues in a folded text.
     pub fn find(&self, text: &str, polarity: &Polarity) -> Found {
         let bounds = Boundaries::of(text);
-        let (mut chains, mut whole) = (Vec::<Chain>::new(), Vec::<(Role, usize, usize)>::new());
+        let mut chains = Chains { latest: vec![None; self.phrases.len()], all: Vec::new() };
+        let (mut whole, mut begun) = (Vec::<Whole>::new(), Vec::new());
         for hit in self.automaton.find_overlapping_iter(text) {
             let (start, end) = (hit.start(), hit.end());
             let Some(uses) = self.uses.get(hit.pattern().as_usize()) else { continue };
@@ -99,26 +157,25 @@ impl Matcher {
             }
             for &(phrase, part) in uses {
                 let Some(info) = self.phrases.get(phrase as usize) else { continue };
-                let begun = if part == 0 { Some(start) } else { continues(&chains, (phrase, part), start, |from| {
-                    bounds.same_clause(from, start) && gap_fits(text.get(from..start), *info, polarity)
-                }) };
-                let Some(begun) = begun else { continue };
-                if part + 1 == info.parts {
-                    whole.push((info.role, begun, end));
+                begun.clear();
+                if part == 0 {
+                    begun.push((start, true));
                 } else {
-                    chains.push(Chain { phrase, part, start: begun, end });
+                    let fits =
+                        |from| bounds.same_clause(from, start) && gap_fits(text.get(from..start), *info, polarity);
+                    begun.extend(chains.continued((phrase, part), start, fits));
+                }
+                for (start, tight) in begun.iter().copied() {
+                    if part + 1 == info.parts {
+                        whole.push(Whole { role: info.role, item: Item { start, end, tight } });
+                    } else {
+                        chains.push(phrase, Chain { before: None, part, start, end, tight });
+                    }
                 }
             }
         }
-        sort_out(&whole)
+        sort_out(whole)
     }
-}
-
-/// Where the phrase began, when its part before `part` ends at a place that `fits`. The nearest
-/// such place counts.
-fn continues(chains: &[Chain], (phrase, part): (u32, u8), start: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
-    let before = chains.iter().rev().filter(|c| c.phrase == phrase && c.part + 1 == part && c.end <= start);
-    before.into_iter().find(|c| fits(c.end)).map(|c| c.start)
 }
 
 fn gap_fits(gap: Option<&str>, phrase: Phrase, polarity: &Polarity) -> bool {
@@ -148,24 +205,28 @@ fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     opens && closes
 }
 
-fn sort_out(whole: &[(Role, usize, usize)]) -> Found {
-    let excepted = |cue: usize, start: usize, end: usize| {
-        whole.iter().any(|(role, s, e)| *role == Role::Except(cue) && *s < end && start < *e)
+fn sort_out(mut whole: Vec<Whole>) -> Found {
+    whole.sort_by_key(|w| (w.item.start, w.item.end));
+    let excepts: Vec<Whole> = whole.iter().filter(|w| matches!(w.role, Role::Except(_))).copied().collect();
+    let excepted = |cue: usize, at: Item| {
+        let from = excepts.partition_point(|w| w.item.start + MAX_PHRASE_BYTES < at.start);
+        let near = excepts.get(from..).unwrap_or_default().iter().take_while(|w| w.item.start < at.end);
+        near.into_iter().any(|w| w.role == Role::Except(cue) && at.start < w.item.end)
     };
     let mut found = Found::default();
-    for &(role, start, end) in whole {
+    for Whole { role, item } in whole.iter().copied() {
         match role {
             Role::Cue(cue) => {
-                found.items.push((start, end));
-                if !excepted(cue, start, end) {
-                    found.cues.push(Hit { cue, start, end });
+                found.items.push(item);
+                if !excepted(cue, item) {
+                    found.cues.push(Hit { cue, start: item.start, end: item.end });
                 }
             }
-            Role::Item => found.items.push((start, end)),
+            Role::Item => found.items.push(item),
             Role::Except(_) => {}
         }
     }
-    found.cues.sort_by_key(|hit| (hit.start, hit.end, hit.cue));
+    found.items.dedup();
     found
 }
 
@@ -179,8 +240,7 @@ struct Builder {
 
 impl Builder {
     fn add(&mut self, role: Role, text: &str) -> Result<(), ScreenError> {
-        let parts =
-            phrase::parts(text).map_err(|reason| ScreenError::Phrase { phrase: text.to_owned(), reason })?;
+        let parts = phrase::parts(text).map_err(|reason| ScreenError::Phrase { phrase: text.to_owned(), reason })?;
         self.push(role, text.chars().any(is_han), parts);
         Ok(())
     }

@@ -5,7 +5,7 @@
 use crate::normalise::normalise;
 
 /// More ways to write one part than this is a mistake in the pack.
-const MAX_VARIANTS: usize = 500;
+const MAX_VARIANTS: usize = 1000;
 
 /// The gap between two parts.
 const GAP: char = '…';

@@ -4,11 +4,18 @@
 //! between a negator and what it denies (fillers, and other members of the same list); only a
 //! negator met there counts. Everything else leaves the cue lit.
 
+use aho_corasick::AhoCorasick;
 use serde::Deserialize;
 
 use super::ScreenError;
+use super::matcher::{Item, MAX_PHRASE_BYTES};
 
 const TABLE: &str = include_str!("../../data/screen.toml");
+
+/// A marker farther away bears on nothing; bounds the work on text without punctuation.
+const REACH_BYTES: usize = 240;
+/// How far behind a list member its "or" may stand.
+const OR_REACH_BYTES: usize = 40;
 
 /// The function words of the screen; see the comments in the table.
 #[derive(Debug, Deserialize)]
@@ -29,6 +36,8 @@ struct Words {
     suppose: Vec<String>,
     indirect: Vec<String>,
     condition: Vec<String>,
+    whether_before: Vec<String>,
+    whether_after: Vec<String>,
     told: Vec<String>,
     long_ago: Vec<String>,
     inside: Vec<String>,
@@ -39,6 +48,18 @@ struct Words {
 #[derive(Debug)]
 pub struct Polarity {
     words: Words,
+    markers: AhoCorasick,
+    /// What each pattern of `markers` is.
+    kinds: Vec<Marker>,
+}
+
+/// Words that are looked for in the whole text at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Marker {
+    Denial,
+    Supposition,
+    Indirect,
+    Told,
 }
 
 /// Where clauses end.
@@ -51,7 +72,7 @@ impl Boundaries {
         let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
         let ends = text.char_indices().filter(|(at, c)| match c {
             '.' => !(digit(at.checked_sub(1)) && digit(Some(at + 1))),
-            ',' | '。' | '!' | '?' | ';' | ':' | '\n' | '(' | ')' | '"' => true,
+            ',' | '。' | '!' | '?' | ';' | ':' | '\n' | '(' | ')' => true,
             _ => false,
         });
         Self(ends.map(|(at, _)| at).collect())
@@ -77,7 +98,18 @@ impl Polarity {
         for list in [&mut words.negator, &mut words.filler, &mut words.list, &mut words.topic, &mut words.after] {
             list.sort_by_key(|word| std::cmp::Reverse(word.len()));
         }
-        Ok(Self { words })
+        let lists = [
+            (Marker::Denial, &words.negator),
+            (Marker::Denial, &words.question),
+            (Marker::Denial, &words.after),
+            (Marker::Supposition, &words.suppose),
+            (Marker::Indirect, &words.indirect),
+            (Marker::Told, &words.told),
+        ];
+        let all = lists.iter().flat_map(|(kind, list)| list.iter().map(|word| (*kind, word)));
+        let (kinds, patterns): (Vec<Marker>, Vec<&String>) = all.unzip();
+        let markers = AhoCorasick::new(patterns).map_err(|e| ScreenError::Automaton(e.to_string()))?;
+        Ok(Self { words, markers, kinds })
     }
 
     /// Whether the words in the gap of a phrase deny it (`胸口不闷` is no `胸口…闷`).
@@ -94,8 +126,11 @@ impl Polarity {
     }
 
     /// Reads a folded text in which `items` may be members of a list.
-    pub fn read<'a>(&'a self, text: &'a str, items: &'a [(usize, usize)]) -> Reading<'a> {
-        Reading { words: &self.words, text, items, bounds: Boundaries::of(text) }
+    pub fn read<'a>(&'a self, text: &'a str, items: &'a [Item]) -> Reading<'a> {
+        let found = self.markers.find_overlapping_iter(text);
+        let whole = found.filter(|m| is_whole_word(text, m.start(), m.end()));
+        let markers = whole.filter_map(|m| Some((*self.kinds.get(m.pattern().as_usize())?, m.start()))).collect();
+        Reading { words: &self.words, text, items, bounds: Boundaries::of(text), markers }
     }
 }
 
@@ -104,22 +139,42 @@ impl Polarity {
 pub struct Reading<'a> {
     words: &'a Words,
     text: &'a str,
-    items: &'a [(usize, usize)],
+    items: &'a [Item],
     bounds: Boundaries,
+    /// Which markers stand where.
+    markers: Vec<(Marker, usize)>,
 }
 
 impl Reading<'_> {
     /// Whether what stands at these bytes is denied or only supposed.
     pub fn puts_out(&self, start: usize, end: usize) -> bool {
-        let (from, to) = self.bounds.around(start, end, self.text.len());
-        self.denied_before(start, end) || self.denied_after(end) || self.supposed(from, start, end, to)
+        let (from, to) = self.clause(start, end);
+        // 没发烧 denies 烧 too: what contains the cue may be what is denied.
+        let around = self.items_near(start).filter(|i| i.tight && i.start <= start && end <= i.end);
+        let denied = |start, end| self.denied_before(start, end) || self.denied_after(end);
+        let may_deny = self.markers.iter().any(|(kind, _)| *kind == Marker::Denial);
+        self.supposed(from, start, end, to)
+            || (may_deny && (denied(start, end) || around.into_iter().any(|i| denied(i.start, i.end))))
     }
 
     /// Whether the clause places it in an earlier part of life.
     pub fn long_ago(&self, start: usize, end: usize) -> bool {
-        let (from, to) = self.bounds.around(start, end, self.text.len());
+        let (from, to) = self.clause(start, end);
         let clause = self.text.get(from..to).unwrap_or("");
         self.words.long_ago.iter().any(|word| clause.contains(word.as_str()))
+    }
+
+    /// The clause around a stretch, as far as a marker in it can bear on the stretch.
+    fn clause(&self, start: usize, end: usize) -> (usize, usize) {
+        let (from, to) = self.bounds.around(start, end, self.text.len());
+        let from = from.max(boundary(self.text, start.saturating_sub(REACH_BYTES)));
+        (from, to.min(boundary(self.text, end + REACH_BYTES)))
+    }
+
+    /// The items that begin shortly before `at`, or there.
+    fn items_near(&self, at: usize) -> impl Iterator<Item = &Item> {
+        let from = self.items.partition_point(|i| i.start + MAX_PHRASE_BYTES < at);
+        self.items.get(from..).unwrap_or_default().iter().take_while(move |i| i.start <= at)
     }
 
     fn denied_before(&self, start: usize, end: usize) -> bool {
@@ -141,7 +196,7 @@ impl Reading<'_> {
             }
             let step = ends_with_any(left, &w.filler)
                 .or_else(|| ends_with_any(left, &w.list))
-                .or_else(|| self.items.iter().filter(|(_, e)| *e == at).map(|(s, e)| e - s).max())
+                .or_else(|| self.items_near(at).filter(|i| i.end == at).map(|i| i.end - i.start).max())
                 .or_else(|| (left.ends_with(w.comma.as_str()) && self.or_follows(at, end)).then_some(w.comma.len()));
             match step {
                 Some(len) if len > 0 => at -= len,
@@ -153,10 +208,10 @@ impl Reading<'_> {
 
     /// Whether the list that has a comma at `from` goes on with an "or" before the sentence ends.
     fn or_follows(&self, from: usize, end: usize) -> bool {
-        let rest = self.text.get(from..).unwrap_or("");
-        let sentence = rest.split(|c: char| matches!(c, '.' | '!' | '?' | ';' | '\n')).next().unwrap_or("");
-        let reach = sentence.get(..(end - from.min(end) + 30).min(sentence.len())).unwrap_or(sentence);
-        self.words.or.iter().any(|or| reach.contains(or.as_str()))
+        let to = boundary(self.text, end + OR_REACH_BYTES);
+        let rest = self.text.get(from..to).unwrap_or("");
+        let sentence = rest.split(['.', '!', '?', ';', '\n']).next().unwrap_or("");
+        self.words.or.iter().any(|or| sentence.contains(or.as_str()))
     }
 
     fn denied_after(&self, end: usize) -> bool {
@@ -169,7 +224,7 @@ impl Reading<'_> {
                 let rest = starts_with_any(rest, &w.tail).and_then(|len| rest.get(len..)).unwrap_or(rest);
                 return rest.chars().next().is_none_or(|c| w.boundary.contains(c));
             }
-            let item = self.items.iter().filter(|(s, _)| *s == at).map(|(s, e)| e - s).max();
+            let item = self.items_near(at).filter(|i| i.start == at).map(|i| i.end - i.start).max();
             let step = starts_with_any(right, &w.topic).or_else(|| starts_with_any(right, &w.list)).or(item);
             match step {
                 Some(len) if len > 0 => at += len,
@@ -181,14 +236,18 @@ impl Reading<'_> {
 
     fn supposed(&self, from: usize, start: usize, end: usize, to: usize) -> bool {
         let w = self.words;
-        let before = self.text.get(from..start).unwrap_or("");
-        let marked = |markers: &[String]| markers.iter().any(|m| contains_word(before, m));
-        let asks_indirectly = w.indirect.iter().any(|m| contains_word(before, m));
-        let after = self.text.get(end..to).unwrap_or("");
-        (marked(&w.suppose) && !asks_indirectly)
-            || marked(&w.told)
+        let marked = |kind| self.markers.iter().any(|(k, at)| *k == kind && (from..start).contains(at));
+        let (before, after) = (self.text.get(from..start).unwrap_or(""), self.text.get(end..to).unwrap_or(""));
+        (marked(Marker::Supposition) && !marked(Marker::Indirect))
+            || marked(Marker::Told)
+            || (ends_with_any(before, &w.whether_before).is_some() && ends_with_any(after, &w.whether_after).is_some())
             || starts_with_any(after.trim_start(), &w.condition).is_some()
     }
+}
+
+/// The last character boundary of a text at or before `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 fn is_latin(c: Option<char>) -> bool {
@@ -217,10 +276,11 @@ fn starts_with_any(text: &str, words: &[String]) -> Option<usize> {
     words.iter().find(|word| text.starts_with(word.as_str()) && whole(word)).map(String::len)
 }
 
-fn contains_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        let before = text.get(..at).and_then(|t| t.chars().next_back());
-        let next = text.get(at + word.len()..).and_then(|t| t.chars().next());
-        !(is_latin(word.chars().next()) && is_latin(before)) && !(is_latin(word.chars().next_back()) && is_latin(next))
-    })
+/// Whether no Latin word is cut at either end; Chinese has no words to cut.
+fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
+    let ends = |at: usize| {
+        let (before, after) = (text.get(..at).unwrap_or(""), text.get(at..).unwrap_or(""));
+        !(is_latin(before.chars().next_back()) && is_latin(after.chars().next()))
+    };
+    ends(start) && ends(end)
 }

@@ -9,11 +9,7 @@ use super::{Flagged, ScreenContext};
 const MONTHS_PER_YEAR: u32 = 12;
 
 /// The flags that hold, the most urgent first and then in the order given.
-pub fn evaluate(
-    flags: &[(Level, Vec<Vec<CueRef>>)],
-    lit: &BTreeSet<usize>,
-    context: &ScreenContext,
-) -> Vec<Flagged> {
+pub fn evaluate(flags: &[(Level, Vec<Vec<CueRef>>)], lit: &BTreeSet<usize>, context: &ScreenContext) -> Vec<Flagged> {
     let holds = |row: &Vec<CueRef>| !row.is_empty() && row.iter().all(|cue| is_lit(*cue, lit, context));
     let mut flagged: Vec<Flagged> = flags
         .iter()

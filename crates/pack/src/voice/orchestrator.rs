@@ -33,6 +33,8 @@ pub struct OrchestratorVoice {
     pub why: String,
     /// Before the messages of red flags that need help now. `{message}`.
     pub escalate: String,
+    /// What to do now when the words sound like danger to life without lighting a red flag.
+    pub crisis: String,
     /// Says again that help is needed now. `{message}`.
     pub still_urgent: String,
     /// Before a red flag that can wait until later today. `{message}`.

@@ -40,6 +40,7 @@ pub fn pins() -> Option<Pins> {
 /// A client of a server over the flagship pack.
 pub fn client() -> EmpathyServiceClient<Channel> {
     let server = EmpathyServer::new(vec![pack()]).unwrap();
-    let (channel, _running) = wenzhen_service::in_process(tonic::service::Routes::new(EmpathyServiceServer::new(server)));
+    let (channel, _running) =
+        wenzhen_service::in_process(tonic::service::Routes::new(EmpathyServiceServer::new(server)));
     EmpathyServiceClient::new(channel)
 }

@@ -36,7 +36,8 @@ impl Person {
 pub struct Query<'a> {
     /// Everything observed.
     pub evidence: &'a [Evidence],
-    /// Asked or refused before: never asked again.
+    /// Asked or refused before: never asked again. Present findings that are not among them
+    /// are the patient's own complaints.
     pub asked: &'a [FindingIx],
     /// Questions asked so far.
     pub round: u32,
@@ -128,7 +129,7 @@ pub struct Scored {
 
 /// Scores a query with the strategy that its dialogue names.
 pub fn advance(model: &Model, query: &Query<'_>) -> Scored {
-    let known = Known::new(model, query.evidence);
+    let known = Known::new(model, query.evidence, query.asked);
     match query.dialogue.strategy {
         StrategyName::BayesPlain => bayes::advance(model, query, &known),
         StrategyName::Dopi => dopi::advance(model, query, &known),

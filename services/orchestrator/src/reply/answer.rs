@@ -24,8 +24,13 @@ pub(super) async fn escalate(material: &Material<'_>, composer: &mut Composer<'_
     } else {
         (&voice.still_urgent, material.after.flags.iter().cloned().collect())
     };
+    if material.decision.reason == "crisis" {
+        composer.line(&voice.crisis).await;
+        return Ok(());
+    }
     let message = match material.messages(&flags) {
         // A clinician may have raised the urgency without a flag.
+        none if none.is_empty() && material.after.urgency == Urgency::Crisis => voice.crisis.clone(),
         none if none.is_empty() => voice.referral.clone(),
         message => message,
     };

@@ -53,13 +53,15 @@ pub(crate) async fn compose(
         DecisionKind::Answer => answer::compose(&material, composer).await?,
         DecisionKind::Escalate => answer::escalate(&material, composer).await?,
         DecisionKind::HandOver => {
-            let line = if decision.reason == "handed_over" { &voice.handed_over } else { &voice.hand_over };
+            // Until a clinician has taken over, nobody may say so.
+            let taken = decision.reason == "handed_over" && before.waiting_since.is_none();
+            let line = if taken { &voice.handed_over } else { &voice.hand_over };
             composer.line(line).await;
         }
         DecisionKind::End => composer.line(&voice.end).await,
         DecisionKind::Unspecified => {}
     }
-    if !composer.degraded.is_empty() && before.turns.iter().all(|turn| turn.number == scene.number) {
+    if !composer.degraded.is_empty() && !before.told_degraded {
         composer.line(&voice.degraded).await;
     }
     Ok(())

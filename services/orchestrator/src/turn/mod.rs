@@ -7,6 +7,7 @@
 //!
 //! A turn that was cut off goes on where it stopped when its message is sent again.
 
+mod person;
 mod replayed;
 mod scoring;
 mod understanding;

@@ -35,10 +35,13 @@ fn case(scene: &Scene<'_>, state: &State, inputs: &DecisionInputs) -> Case {
     let pack = &scene.knowledge.pack;
     let mut after = state.clone();
     after.absorb(pack, inputs);
+    // What is said to be over is not scored, and whoever said so is not asked for it.
+    let over = after.record.iter().filter(|o| o.past).map(|o| o.finding_id.clone());
+    let asked_finding_ids = after.asked.iter().cloned().chain(over).collect();
     Case {
         pins: Some(after.pins()),
         observations: recorder::current(pack, &after.record).cloned().collect(),
-        asked_finding_ids: after.asked,
+        asked_finding_ids,
         round: after.rounds,
         seed: after.started.seed,
         patient: Some(after.patient),

@@ -2,7 +2,7 @@
 
 use wenzhen_language::Utterance;
 use wenzhen_language::redflag::ScreenContext;
-use wenzhen_pack::FindingIx;
+use wenzhen_pack::{FindingIx, Locale};
 use wenzhen_proto::clinical::v1::{Agent, Degradation, PatientContext, Sex};
 use wenzhen_proto::empathy::v1::{AssessRequest, AssessResponse};
 use wenzhen_proto::guidance::v1::{InterpretRequest, InterpretResponse};
@@ -21,14 +21,13 @@ pub(super) struct Words {
     /// Age, sex and pregnancy, as far as red flags hang on them.
     person: PatientContext,
     /// Language of the words, else of the consultation.
-    pub(super) locale: wenzhen_pack::Locale,
+    pub(super) locale: Locale,
 }
 
 /// Reads the words by rule.
 pub(super) fn words(scene: &Scene<'_>, state: &State, text: &str) -> Words {
     let knowledge = scene.knowledge;
-    let settled = crate::knowledge::to_locale(state.locale);
-    let locale = wenzhen_language::detect_locale(text).or(settled).unwrap_or_else(|| knowledge.locale(state.locale));
+    let locale = language(state, text).unwrap_or_else(|| knowledge.locale(state.locale));
     let cues = &knowledge.pack.safety.cues;
     let mut cue_ids: Vec<String> = std::iter::once(text)
         .chain(unheard(state, text))
@@ -39,6 +38,23 @@ pub(super) fn words(scene: &Scene<'_>, state: &State, text: &str) -> Words {
     cue_ids.dedup();
     let person = person(knowledge.screen.context(text));
     Words { cue_ids, topic: knowledge.topics.of(text, locale), person, locale }
+}
+
+/// The language to go on in: that of the words. A dialogue under way does not change it for an "ok"
+/// among Chinese, or for one character among English.
+fn language(state: &State, text: &str) -> Option<Locale> {
+    let settled = crate::knowledge::to_locale(state.locale);
+    let written = wenzhen_language::detect_locale(text);
+    match (settled, written) {
+        (Some(settled), Some(written)) if settled != written && !state.turns.is_empty() => {
+            let enough = match written {
+                Locale::Zh => text.chars().filter(|c| !c.is_ascii() && c.is_alphabetic()).count() >= 2,
+                Locale::En => text.split_whitespace().filter(|w| w.contains(char::is_alphabetic)).count() >= 3,
+            };
+            Some(if enough { written } else { settled })
+        }
+        (settled, written) => written.or(settled),
+    }
 }
 
 impl Words {
@@ -87,7 +103,15 @@ fn person(context: ScreenContext) -> PatientContext {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Said<'a> {
     pub text: &'a str,
-    pub locale: wenzhen_pack::Locale,
+    /// Language to go on in.
+    pub locale: Locale,
+}
+
+impl Said<'_> {
+    /// Language of the words themselves: an English "yes" among Chinese is still read as English.
+    fn written(&self) -> Locale {
+        wenzhen_language::detect_locale(self.text).unwrap_or(self.locale)
+    }
 }
 
 /// Guidance and empathy side by side.
@@ -95,16 +119,19 @@ pub(super) async fn understand(scene: &Scene<'_>, state: &State, said: Said<'_>,
     let work = async { tokio::join!(interpret(scene, state, said), assess(scene, state, said)) };
     let (interpreted, assessed) = out.during(Stage::Interpreting, work).await;
     let mut degraded = Vec::new();
-    let read = interpreted.unwrap_or_else(|why| {
+    let mut read = interpreted.unwrap_or_else(|why| {
         degraded.push(why);
         fallback(scene, state, said)
     });
+    if let Some(question) = &state.question {
+        super::person::complete(scene.knowledge, &question.context_field, (said.text, said.written()), &mut read);
+    }
     let felt = assessed.unwrap_or_else(|why| {
         degraded.push(why);
         AssessResponse::default()
     });
     DecisionInputs {
-        locale: read.locale,
+        locale: from_locale(said.locale) as i32,
         intent: read.intent,
         observations: read.observations,
         withdrawn_finding_ids: read.withdrawn_finding_ids,
@@ -124,7 +151,7 @@ async fn interpret(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<I
         text: said.text.to_owned(),
         asked_finding_ids: question.map(|q| q.finding_ids.clone()).unwrap_or_default(),
         clarifying_id: question.map(|q| q.ambiguity_id.clone()).unwrap_or_default(),
-        locale: from_locale(said.locale) as i32,
+        locale: from_locale(said.written()) as i32,
         turn: scene.number,
     };
     let mut client = scene.agents.guidance.clone();
@@ -150,7 +177,7 @@ fn fallback(scene: &Scene<'_>, state: &State, said: Said<'_>) -> InterpretRespon
     let asked: Vec<FindingIx> =
         question.map(|q| q.finding_ids.iter().filter_map(|id| pack.finding(id)).collect()).unwrap_or_default();
     let clarifying = question.and_then(|q| pack.ambiguities.iter().position(|a| a.id == q.ambiguity_id));
-    let utterance = Utterance { text: said.text, asked: &asked, clarifying, locale: Some(said.locale) };
+    let utterance = Utterance { text: said.text, asked: &asked, clarifying, locale: Some(said.written()) };
     let read = scene.knowledge.interpreter.interpret(&utterance);
     wenzhen_language::proto::interpretation(pack, &read, scene.number)
 }
