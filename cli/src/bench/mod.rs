@@ -29,9 +29,11 @@ const MEASURED: usize = 5;
 pub async fn turn(args: BenchTurnArgs) -> anyhow::Result<()> {
     let script = Script::load()?;
     let folder = TempDir::new()?;
-    let mut report = Report::default();
-    report.cold_start_ms = Some(cold::start_ms(&script).await?);
-    report.resident_mib_after_one_consultation = Some(cold::resident_mib(&script).await?);
+    let mut report = Report {
+        cold_start_ms: Some(cold::start_ms(&script).await?),
+        resident_mib_after_one_consultation: Some(cold::resident_mib(&script).await?),
+        ..Report::default()
+    };
 
     let memory = start(Place::Memory).await?;
     report.memory = Some(throughput(&memory, &script, &args).await?);

@@ -74,8 +74,12 @@ impl Drop for Background {
 /// # Errors
 /// On a malformed filter or endpoint, and when called twice.
 pub fn init(log: &LogArgs, otlp: &OtlpArgs, service_name: &'static str) -> Result<TelemetryGuard, TelemetryError> {
-    let filter = EnvFilter::builder().parse(&log.log_filter)?.and(filter_fn(harmless));
+    let filter =
+        EnvFilter::builder().parse(&log.log_filter)?.and(filter_fn(harmless).with_max_level_hint(LevelFilter::TRACE));
     let traces = otlp.otlp_endpoint.as_deref().map(|url| exporter(url, otlp.sample_ratio, service_name)).transpose()?;
+    if traces.is_some() {
+        crate::layers::trace::export();
+    }
     let spans = traces.as_ref().map(|traces: &Traces| {
         tracing_opentelemetry::layer()
             .with_tracer(traces.provider.tracer(service_name))

@@ -24,6 +24,7 @@ fn guard() -> Guard {
 
 #[tokio::test]
 async fn the_callers_trace_goes_on_with_a_new_span_at_every_hop() {
+    wenzhen_service::layers::trace::export();
     let provider = SdkTracerProvider::builder().build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
     let _installed = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));

@@ -1,5 +1,7 @@
 //! The record: what was observed of the patient, merged in the order in which it was said. Pure.
 
+use std::sync::Arc;
+
 use wenzhen_pack::{FindingIx, Kind, Pack};
 use wenzhen_proto::clinical::v1::{FindingState, Observation, PatientContext, Sex, Subject};
 
@@ -8,7 +10,7 @@ use wenzhen_proto::clinical::v1::{FindingState, Observation, PatientContext, Sex
 /// The last word on a finding counts. A new presence takes back what it contradicts (an older
 /// presence that it excludes, an older denial of its parent), a new denial takes back the
 /// presence of what it refines, so that a correction leaves no trace in the score.
-pub fn record(pack: &Pack, record: &mut Vec<Observation>, new: &[Observation], withdrawn: &[String]) {
+pub fn record(pack: &Pack, record: &mut Vec<Arc<Observation>>, new: &[Observation], withdrawn: &[String]) {
     record.retain(|o| !withdrawn.contains(&o.finding_id));
     for observation in new {
         let Some(finding) = pack.finding(&observation.finding_id) else { continue };
@@ -16,7 +18,7 @@ pub fn record(pack: &Pack, record: &mut Vec<Observation>, new: &[Observation], w
             old.finding_id != observation.finding_id
                 && (old.turn == observation.turn || !contradicted(pack, old, finding, observation.state()))
         });
-        record.push(observation.clone());
+        record.push(Arc::new(observation.clone()));
     }
 }
 
@@ -41,8 +43,8 @@ fn is_above(pack: &Pack, upper: FindingIx, lower: FindingIx) -> bool {
 
 /// What of the record the graph is to score: complaints that are over say nothing about now,
 /// a past illness or exposure does.
-pub fn current<'a>(pack: &'a Pack, record: &'a [Observation]) -> impl Iterator<Item = &'a Observation> {
-    record.iter().filter(|o| {
+pub fn current<'a>(pack: &'a Pack, record: &'a [Arc<Observation>]) -> impl Iterator<Item = &'a Observation> {
+    record.iter().map(|o| &**o).filter(|o| {
         let lasting = pack
             .finding(&o.finding_id)
             .and_then(|f| pack.findings.get(f.at()))

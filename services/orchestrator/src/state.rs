@@ -1,6 +1,7 @@
 //! A consultation's state: the fold of its events. Pure.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use prost_types::Timestamp;
 use wenzhen_pack::Pack;
@@ -32,9 +33,9 @@ pub struct Turn {
     /// Its number, from 1.
     pub number: u32,
     /// Id of the message that began it.
-    pub message_id: String,
+    pub message_id: Arc<str>,
     /// SHA-256 of that message's text.
-    pub text_sha256: Vec<u8>,
+    pub text_sha256: Arc<[u8]>,
     /// Version of the event that began it.
     pub version: u64,
     /// How far it has come.
@@ -43,13 +44,13 @@ pub struct Turn {
     pub undone: bool,
 }
 
-/// A consultation as it stands.
+/// A consultation as it stands. Every turn works on copies: what seldom changes is shared between them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
     /// Number of events.
     pub version: u64,
     /// What opened it.
-    pub started: Started,
+    pub started: Arc<Started>,
     /// When it was opened.
     pub started_at: Timestamp,
     /// When something last happened.
@@ -59,9 +60,9 @@ pub struct State {
     /// The person.
     pub patient: PatientContext,
     /// What was observed, in the order of the last word on each finding.
-    pub record: Vec<Observation>,
+    pub record: Vec<Arc<Observation>>,
     /// Findings asked or refused.
-    pub asked: Vec<String>,
+    pub asked: Vec<Arc<str>>,
     /// Questions for findings so far.
     pub rounds: u32,
     /// Ambiguities clarified.
@@ -77,17 +78,17 @@ pub struct State {
     /// Where it stands.
     pub status: ConsultationStatus,
     /// The question that stands.
-    pub question: Option<Question>,
+    pub question: Option<Arc<Question>>,
     /// Frame of the last question.
     pub last_frame: String,
     /// The diagnosis.
-    pub diagnosis: Option<Diagnosis>,
+    pub diagnosis: Option<Arc<Diagnosis>>,
     /// The last assessment.
     pub emotion: Option<EmotionAssessment>,
     /// Conditions as of the last decision.
-    pub ranked: Vec<RankedCondition>,
+    pub ranked: Arc<[RankedCondition]>,
     /// Findings worth asking as of the last decision.
-    pub worth_asking: Vec<CandidateFinding>,
+    pub worth_asking: Arc<[CandidateFinding]>,
     /// Messages in a row that led nowhere.
     pub misunderstood: u32,
     /// All turns.
@@ -131,7 +132,7 @@ impl State {
 
     /// The turn of a message.
     pub fn turn_of(&self, message_id: &str) -> Option<&Turn> {
-        self.turns.iter().find(|turn| turn.message_id == message_id)
+        self.turns.iter().find(|turn| *turn.message_id == *message_id)
     }
 
     /// Number of the next turn.
@@ -182,8 +183,8 @@ impl State {
         match &event.kind {
             Some(Kind::MessageReceived(message)) => self.turns.push(Turn {
                 number: event.turn,
-                message_id: message.message_id.clone(),
-                text_sha256: message.text_sha256.clone(),
+                message_id: message.message_id.as_str().into(),
+                text_sha256: message.text_sha256.as_slice().into(),
                 version: event.version,
                 stage: Stage::Replied,
                 undone: true,
@@ -203,7 +204,7 @@ impl State {
     }
 
     fn start(&mut self, started: &Started, event: &Event) {
-        self.started = started.clone();
+        self.started = Arc::new(started.clone());
         self.started_at = event.at.unwrap_or_default();
         self.locale = started.locale();
         self.patient = started.patient.clone().unwrap_or_default();
@@ -213,8 +214,8 @@ impl State {
         self.unheard.push(message.text.clone());
         self.turns.push(Turn {
             number: event.turn,
-            message_id: message.message_id.clone(),
-            text_sha256: message.text_sha256.clone(),
+            message_id: message.message_id.as_str().into(),
+            text_sha256: message.text_sha256.as_slice().into(),
             version: event.version,
             stage: Stage::Received,
             undone: false,
@@ -245,8 +246,8 @@ impl State {
             self.emotion = inputs.emotion;
         }
         if !inputs.ranked.is_empty() {
-            self.ranked.clone_from(&inputs.ranked);
-            self.worth_asking.clone_from(&inputs.worth_asking);
+            self.ranked = inputs.ranked.as_slice().into();
+            self.worth_asking = inputs.worth_asking.as_slice().into();
         }
     }
 
@@ -271,7 +272,7 @@ impl State {
         match decision.kind() {
             DecisionKind::Ask => {
                 self.rounds += 1;
-                self.asked.extend(decision.finding_ids.iter().cloned());
+                self.asked.extend(decision.finding_ids.iter().map(|id| Arc::from(id.as_str())));
                 self.status = ConsultationStatus::Open;
             }
             DecisionKind::Diagnose | DecisionKind::Abstain => {
@@ -304,13 +305,13 @@ impl State {
         self.told_degraded |= !replied.degraded.is_empty();
         if let Some(question) = &replied.question {
             self.last_frame.clone_from(&question.frame);
-            self.question = Some(question.clone());
+            self.question = Some(Arc::new(question.clone()));
         }
         if let Some(diagnosis) = &replied.diagnosis {
             if diagnosis.plan_status() == PlanStatus::Waiting {
                 self.waiting_since = self.waiting_since.or(Some(self.last_at));
             }
-            self.diagnosis = Some(diagnosis.clone());
+            self.diagnosis = Some(Arc::new(diagnosis.clone()));
         }
         if let Some(turn) = self.turns.last_mut() {
             turn.stage = Stage::Replied;
@@ -326,6 +327,7 @@ impl State {
 
     fn settle_plan(&mut self, status: PlanStatus, note: &str) {
         if let Some(diagnosis) = &mut self.diagnosis {
+            let diagnosis = Arc::make_mut(diagnosis);
             diagnosis.plan_status = status as i32;
             note.clone_into(&mut diagnosis.clinician_note);
         }

@@ -23,7 +23,7 @@ pub(crate) fn consultation(
     state: &State,
     caller: &Caller,
 ) -> Result<Consultation, Error> {
-    let question = state.question.clone();
+    let question = state.question.as_deref().cloned();
     let asked = question.as_ref().map(|q| q.finding_ids.clone()).unwrap_or_default();
     let why = state.worth_asking.iter().filter(|c| asked.contains(&c.finding_id)).cloned().collect();
     Ok(Consultation {
@@ -33,7 +33,7 @@ pub(crate) fn consultation(
         locale: state.locale as i32,
         pins: Some(state.pins()),
         patient: Some(state.patient.clone()),
-        observations: state.record.clone(),
+        observations: state.record.iter().map(|o| (**o).clone()).collect(),
         urgency: state.urgency as i32,
         turns: u32::try_from(state.turns.iter().filter(|turn| !turn.undone).count()).unwrap_or(u32::MAX),
         question,

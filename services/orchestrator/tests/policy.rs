@@ -38,7 +38,7 @@ fn event(version: u64, turn: u32, kind: Kind) -> Event {
 fn take_turn(events: &mut Vec<Event>, inputs: DecisionInputs) {
     let pack = &KNOWLEDGE.pack;
     let turn = State::fold(pack, events).next_turn();
-    let mut push = |events: &mut Vec<Event>, kind| events.push(event(events.len() as u64 + 1, turn, kind));
+    let push = |events: &mut Vec<Event>, kind| events.push(event(events.len() as u64 + 1, turn, kind));
     let message = MessageReceived { message_id: turn.to_string(), ..MessageReceived::default() };
     push(events, Kind::MessageReceived(message));
     let decision = decide(&KNOWLEDGE, &State::fold(pack, events), &inputs);
@@ -194,7 +194,7 @@ fn a_correction_leaves_no_trace() {
     let mut kept = Vec::new();
     record(pack, &mut kept, &[at(1, observation(child, FindingState::Present))], &[]);
     record(pack, &mut kept, &[at(2, observation(sibling, FindingState::Present))], &[]);
-    let ids = |kept: &[Observation]| kept.iter().map(|o| index(&o.finding_id)).collect::<Vec<_>>();
+    let ids = |kept: &[Arc<Observation>]| kept.iter().map(|o| index(&o.finding_id)).collect::<Vec<_>>();
     assert_eq!(ids(&kept), vec![sibling], "the later value of an axis takes the place of the earlier");
     record(pack, &mut kept, &[at(3, observation(parent, FindingState::Denied))], &[]);
     assert_eq!(ids(&kept), vec![parent], "who denies the whole denies its parts");

@@ -1,6 +1,7 @@
 //! A server span per call, joined to the caller's trace (W3C trace context). Only the method and the code are
 //! recorded: no payload, no metadata, no status message. Baggage is neither read nor sent.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -28,7 +29,8 @@ pub fn server_span(method: &'static Method, headers: &HeaderMap) -> Span {
         otel.kind = "server",
         rpc.system = "grpc",
     );
-    if !span.is_disabled()
+    if EXPORTED.load(Ordering::Relaxed)
+        && !span.is_disabled()
         && let Some(parent) = headers.get(TRACEPARENT).and_then(parse)
     {
         // Fails only where no OpenTelemetry layer is installed, and then there is no trace to join.
@@ -50,8 +52,19 @@ pub fn finish(span: &Span, method: &Method, code: Code, elapsed: Duration) {
     }
 }
 
+/// Traces leave this process: spans have a context worth passing on.
+static EXPORTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on, calls carry the context of their span.
+pub fn export() {
+    EXPORTED.store(true, Ordering::Relaxed);
+}
+
 /// The `traceparent` of the current span; none where nothing is traced.
 pub fn traceparent() -> Option<HeaderValue> {
+    if !EXPORTED.load(Ordering::Relaxed) {
+        return None;
+    }
     let current = Span::current();
     if current.is_disabled() {
         return None;

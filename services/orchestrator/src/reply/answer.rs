@@ -70,7 +70,7 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
     }
     if topic == WHY_ASKED && material.before.question.is_some() {
         composer.line(&why_asked(knowledge, material.before, material.after.locale)?).await;
-        composer.question.clone_from(&material.before.question);
+        composer.question = material.before.question.as_deref().cloned();
         return Ok(());
     }
     let answer = voice.topics.iter().find(|t| t.id == topic && !t.answer.is_empty());
@@ -81,7 +81,7 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
             composer.line(template).await;
             if let Some(question) = &material.before.question {
                 composer.line(&question.text).await;
-                composer.question = Some(question.clone());
+                composer.question = Some((**question).clone());
             }
         }
         None => abstain(material, composer).await?,

@@ -125,7 +125,7 @@ pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_
 
 /// The question that stands, in the language that is spoken now.
 async fn standing(material: &Material<'_>) -> Result<Option<Question>, Error> {
-    let Some(question) = &material.before.question else { return Ok(None) };
+    let Some(question) = material.before.question.as_deref() else { return Ok(None) };
     if material.before.locale == material.after.locale || material.before.locale == Locale::Unspecified {
         return Ok(Some(question.clone()));
     }

@@ -61,7 +61,7 @@ impl Orchestrator {
         let last = state.last_turn().filter(|turn| state.can_undo() && turn.stage == Stage::Replied);
         let turn = last.ok_or(Error::NothingToUndo)?.number;
         let after = self.sessions().undo(&lock, state, turn).await?;
-        Ok(api::UndoTurnResponse { turn, version: after.version, question: after.question.clone() })
+        Ok(api::UndoTurnResponse { turn, version: after.version, question: after.question.as_deref().cloned() })
     }
 
     pub(super) fn view(&self, open: &Open) -> Result<api::Consultation, Error> {

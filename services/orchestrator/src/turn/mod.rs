@@ -63,7 +63,7 @@ impl Runner {
     ) -> Result<(), Error> {
         let knowledge = self.sessions.knowledge(&state)?.clone();
         match state.turn_of(&message.id).cloned() {
-            Some(turn) if turn.text_sha256 != sha256(message.text.as_bytes()) => Err(Error::MessageReused),
+            Some(turn) if *turn.text_sha256 != sha256(message.text.as_bytes()) => Err(Error::MessageReused),
             Some(turn) => self.again(lock, &state, &turn, message, out).await,
             None => {
                 refuse_late(&state, message)?;
@@ -205,7 +205,7 @@ pub(crate) async fn close(out: &Updates, state: &State, turn: u32, decided: &Dec
         out.send(Update::Question(question.clone())).await;
     }
     if let Some(diagnosis) = &replied.diagnosis {
-        let shown = view::diagnosis(state.diagnosis.as_ref().unwrap_or(diagnosis), &Caller::Patient);
+        let shown = view::diagnosis(state.diagnosis.as_deref().unwrap_or(diagnosis), &Caller::Patient);
         out.send(Update::Diagnosis(shown)).await;
     }
     out.send(Update::Completed(TurnCompleted {

@@ -33,19 +33,22 @@ pub(super) async fn advance(scene: &Scene<'_>, state: &State, inputs: &mut Decis
 
 fn case(scene: &Scene<'_>, state: &State, inputs: &DecisionInputs) -> Case {
     let pack = &scene.knowledge.pack;
-    let mut after = state.clone();
-    after.absorb(pack, inputs);
+    let (mut record, mut patient) = (state.record.clone(), state.patient.clone());
+    recorder::record(pack, &mut record, &inputs.observations, &inputs.withdrawn_finding_ids);
+    if let Some(learned) = &inputs.patient {
+        recorder::learn(&mut patient, learned);
+    }
     // What is said to be over is not scored, and whoever said so is not asked for it.
-    let over = after.record.iter().filter(|o| o.past).map(|o| o.finding_id.clone());
-    let asked_finding_ids = after.asked.iter().cloned().chain(over).collect();
+    let over = record.iter().filter(|o| o.past).map(|o| o.finding_id.clone());
+    let asked_finding_ids = state.asked.iter().map(ToString::to_string).chain(over).collect();
     Case {
-        pins: Some(after.pins()),
-        observations: recorder::current(pack, &after.record).cloned().collect(),
+        pins: Some(state.pins()),
+        observations: recorder::current(pack, &record).cloned().collect(),
         asked_finding_ids,
-        round: after.rounds,
-        seed: after.started.seed,
-        patient: Some(after.patient),
-        strategy: strategy(&after.started.strategy) as i32,
+        round: state.rounds,
+        seed: state.started.seed,
+        patient: Some(patient),
+        strategy: strategy(&state.started.strategy) as i32,
         observer: Observer::Patient as i32,
     }
 }
