@@ -10,6 +10,7 @@ use wenzhen_empathy::EmpathyServer;
 use wenzhen_expert::ExpertServer;
 use wenzhen_guidance::GuidanceServer;
 use wenzhen_kg::KgServer;
+use wenzhen_language::Interpreter;
 use wenzhen_orchestrator::agents::Channels;
 use wenzhen_orchestrator::store::{MemoryStore, RedbStore, Store};
 use wenzhen_orchestrator::{Agents, Budgets, ClinicianKeys, Knowledge, Orchestrator, Settings};
@@ -65,6 +66,7 @@ impl Options {
 }
 
 /// The services of each agent, not yet bound to any connection.
+#[derive(Clone)]
 pub struct Agencies {
     /// Knowledge graph.
     pub kg: Services,
@@ -77,15 +79,11 @@ pub struct Agencies {
 }
 
 impl Agencies {
-    /// All agents over the packs.
-    ///
-    /// # Errors
-    /// When a pack cannot be used by an agent.
-    pub fn new(packs: &[Arc<Pack>]) -> anyhow::Result<Self> {
+    fn new(packs: &[Arc<Pack>], interpreters: Vec<Arc<Interpreter>>) -> anyhow::Result<Self> {
         let all = packs.to_vec();
         Ok(Self {
             kg: Services::new().with(KgServiceServer::new(KgServer::new(all.clone()))),
-            guidance: Services::new().with(GuidanceServiceServer::new(GuidanceServer::new(all.clone())?)),
+            guidance: Services::new().with(GuidanceServiceServer::new(GuidanceServer::over(interpreters))),
             expert: Services::new().with(ExpertServiceServer::new(ExpertServer::new(all.clone()))),
             empathy: Services::new().with(EmpathyServiceServer::new(EmpathyServer::new(all)?)),
         })
@@ -100,6 +98,8 @@ pub struct Process {
     pub agents: Channels,
     /// The orchestrator itself.
     pub orchestrator: Orchestrator,
+    /// The agents' services, to be put on real ports too.
+    pub services: Agencies,
     servers: Vec<LocalServer>,
     janitor: tokio::task::JoinHandle<()>,
 }
@@ -112,7 +112,11 @@ impl Process {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         // A guard each: a turn holds a permit of the orchestrator's while it waits for one of an agent's.
         let guard = || Guard::new(options.metrics.clone(), options.limits.clone());
-        let agencies = Agencies::new(&options.packs)?;
+        // Compiled once: guidance speaks from it, the orchestrator falls back on it.
+        let interpreters = options.packs.iter().map(|pack| Interpreter::new(pack.clone()).map(Arc::new));
+        let interpreters: Vec<_> = interpreters.collect::<Result<_, _>>()?;
+        let services = Agencies::new(&options.packs, interpreters.clone())?;
+        let agencies = services.clone();
         let mut servers = Vec::new();
         let mut channels = Vec::new();
         for (agent, services) in [
@@ -129,7 +133,7 @@ impl Process {
         let [kg, guidance, expert, empathy] =
             <[Channel; 4]>::try_from(channels).map_err(|_| anyhow::anyhow!("one channel per agent"))?;
         let agents = Channels { kg, guidance, expert, empathy };
-        let knowledge = options.packs.iter().map(|pack| Knowledge::new(pack.clone()).map(Arc::new));
+        let knowledge = interpreters.into_iter().map(|interpreter| Knowledge::over(interpreter).map(Arc::new));
         let orchestrator = Orchestrator::new(Settings {
             packs: knowledge.collect::<Result<_, _>>()?,
             agents: Agents::new(agents.clone(), Budgets::default()),
@@ -139,7 +143,7 @@ impl Process {
         let (channel, server) = in_process_guarded(Services::new().with(orchestrator.service()), &guard());
         servers.push(server);
         let janitor = tokio::spawn(expire(orchestrator.clone()));
-        Ok(Self { channel, agents, orchestrator, servers, janitor })
+        Ok(Self { channel, agents, orchestrator, services, servers, janitor })
     }
 
     /// Lets calls in flight finish, then stops everything.

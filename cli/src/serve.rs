@@ -12,7 +12,7 @@ use wenzhen_service::{Limits, Metrics, Readiness, Services, Serving, admin, shut
 
 use crate::args::{DataArgs, ServeArgs};
 use crate::packs;
-use crate::process::{Agencies, Options, Place, Process};
+use crate::process::{Options, Place, Process};
 
 /// Names of the services, in the order of their ports.
 const NAMES: [&str; 5] = ["orchestrator", "kg", "guidance", "expert", "empathy"];
@@ -31,12 +31,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         clinicians: clinicians(&args.clinicians)?,
         metrics: metrics.clone(),
         limits: limits.clone(),
-        ..Options::new(packs.clone())
+        ..Options::new(packs)
     })
     .await?;
     let admin = admin::open(args.admin_listen, readiness.clone(), metrics.clone())
         .with_context(|| format!("cannot open the admin port {}", args.admin_listen))?;
-    let agencies = Agencies::new(&packs)?;
+    let agencies = process.services.clone();
     let all = [
         Services::new().with(process.orchestrator.service()),
         agencies.kg,

@@ -101,20 +101,20 @@ impl Driver {
         Ok(Run { sessions, latencies: latencies.concat() })
     }
 
-    /// One turn every `pace`, timed from the moment at which it was due.
-    pub async fn paced(&self, patients: Vec<Patient>, pace: Duration, turns: usize) -> anyhow::Result<Vec<Duration>> {
-        let mut tasks = Vec::with_capacity(turns);
+    /// One turn every `pace`, timed from the moment at which it was due; the second list is how late each was sent.
+    pub async fn paced(&self, patients: Vec<Patient>, pace: Duration, turns: usize) -> anyhow::Result<Paced> {
+        let mut due = metronome(pace, turns)?;
         let mut waiting = patients.into_iter().collect::<std::collections::VecDeque<_>>();
         let (back, mut returned) = tokio::sync::mpsc::channel(turns.max(1));
-        let mut due = tokio::time::Instant::now();
-        for _ in 0..turns {
-            due += pace;
-            tokio::time::sleep_until(due).await;
+        let mut tasks = Vec::with_capacity(turns);
+        let mut late = Vec::with_capacity(turns);
+        while let Some(due) = due.recv().await {
             while let Ok(patient) = returned.try_recv() {
                 waiting.push_back(patient);
             }
             let Some(mut patient) = waiting.pop_front() else { anyhow::bail!("every patient is still waiting") };
             let (script, back) = (self.script.clone(), back.clone());
+            late.push(due.elapsed());
             tasks.push(tokio::spawn(async move {
                 take_turn(&mut patient, &script).await?;
                 let took = due.elapsed();
@@ -126,8 +126,33 @@ impl Driver {
         for task in tasks {
             latencies.push(task.await??);
         }
-        Ok(latencies)
+        Ok(Paced { latencies, late })
     }
+}
+
+/// Latencies at a steady rate.
+pub struct Paced {
+    pub latencies: Vec<Duration>,
+    /// How long after its due time each turn was sent.
+    pub late: Vec<Duration>,
+}
+
+/// The moments at which turns are due, told when they come. A thread of its own keeps the time: the
+/// runtime's timers are good to a millisecond, which is the length of a turn.
+fn metronome(pace: Duration, beats: usize) -> anyhow::Result<tokio::sync::mpsc::Receiver<Instant>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(beats.max(1));
+    std::thread::Builder::new().name("metronome".into()).spawn(move || {
+        let mut due = Instant::now();
+        for _ in 0..beats {
+            due += pace;
+            #[allow(clippy::disallowed_methods, reason = "this thread does nothing but wait")]
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if sender.blocking_send(due).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
 }
 
 async fn take_turn(patient: &mut Patient, script: &Script) -> anyhow::Result<()> {

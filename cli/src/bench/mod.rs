@@ -77,8 +77,8 @@ async fn steady(process: &Process, script: &Arc<Script>, args: &BenchTurnArgs) -
     let pool = driver.open(turns.div_ceil(MEASURED)).await?;
     let pool = driver.turns(pool, BEFORE).await?.sessions;
     let began = Instant::now();
-    let latencies = driver.paced(pool, Duration::from_secs(1) / args.rate.max(1), turns).await?;
-    Ok(Figures::new(latencies, began.elapsed()))
+    let paced = driver.paced(pool, Duration::from_secs(1) / args.rate.max(1), turns).await?;
+    Figures::new(paced.latencies, began.elapsed()).sent_late(&paced.late)
 }
 
 /// Closed loop over `open` consultations in random order, so that most are not in memory.

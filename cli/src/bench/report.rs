@@ -15,20 +15,30 @@ pub struct Figures {
     p90_ms: f64,
     p99_ms: f64,
     max_ms: f64,
+    /// 99th percentile of how late turns were sent; 0 in a closed loop.
+    sent_late_p99_ms: f64,
+}
+
+/// A generator that is later than this measures itself.
+const TOO_LATE_MS: f64 = 5.0;
+
+/// Quantiles in milliseconds, to three digits.
+fn quantiles(latencies: &[Duration]) -> impl Fn(f64) -> f64 + use<> {
+    // A histogram that cannot be made leaves zeros; this one grows with what it is given.
+    let mut histogram = Histogram::<u64>::new(3).ok();
+    for latency in latencies {
+        if let Some(histogram) = &mut histogram {
+            let _ = histogram.record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+    move |q| histogram.as_ref().map_or(0.0, |h| h.value_at_quantile(q) as f64 / 1000.0)
 }
 
 impl Figures {
     pub fn new(latencies: Vec<Duration>, elapsed: Duration) -> Self {
-        // Microseconds, three digits; a histogram that cannot be made leaves zeros.
-        let mut histogram = Histogram::<u64>::new(3).ok();
-        for latency in &latencies {
-            if let Some(histogram) = &mut histogram {
-                // It grows with what it is given; an hour-long turn would be noticed otherwise.
-                let _ = histogram.record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
-            }
-        }
-        let at = |q: f64| histogram.as_ref().map_or(0.0, |h| h.value_at_quantile(q) as f64 / 1000.0);
+        let at = quantiles(&latencies);
         Self {
+            sent_late_p99_ms: 0.0,
             turns: latencies.len(),
             turns_per_second: latencies.len() as f64 / elapsed.as_secs_f64().max(1e-9),
             p50_ms: at(0.5),
@@ -36,6 +46,20 @@ impl Figures {
             p99_ms: at(0.99),
             max_ms: at(1.0),
         }
+    }
+}
+
+impl Figures {
+    /// Notes how late turns were sent.
+    ///
+    /// # Errors
+    /// When they were so late that the latencies say more of the generator than of the system.
+    pub fn sent_late(self, late: &[Duration]) -> anyhow::Result<Self> {
+        let sent_late_p99_ms = quantiles(late)(0.99);
+        if sent_late_p99_ms > TOO_LATE_MS {
+            anyhow::bail!("turns were sent {sent_late_p99_ms:.1} ms late (p99): the machine is too busy to measure");
+        }
+        Ok(Self { sent_late_p99_ms, ..self })
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Bare {
     pub state: State,
     pub severity: Option<Severity>,
     pub past: bool,
+    /// Nothing denies it: it is only said to be well.
+    pub well: bool,
 }
 
 /// Of which of the asked findings.
@@ -36,11 +38,12 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
         return None;
     }
     let has = |class: Class| tokens.iter().any(|t| t.kind.is(class));
-    let bare = |scope, state| Some(Bare { scope, state, severity: None, past: false });
+    let bare = |scope, state| Some(Bare { scope, state, severity: None, past: false, well: false });
     if mood.unsure {
         return bare(Scope::Asked, State::Unsure);
     }
-    if has(Class::Inert) || has(Class::OffTopic) || has(Class::Greeting) && tokens.len() == 1 {
+    // To be with child or not is no answer to a question for findings.
+    if has(Class::Pregnant) || has(Class::Inert) || has(Class::OffTopic) || has(Class::Greeting) && tokens.len() == 1 {
         return None;
     }
     let free = residue(units, tokens, clause.units.start, clause.units.end);
@@ -55,7 +58,7 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
         return bare(Scope::All, State::Denied);
     }
     if has(Class::AllYes) && free <= spare {
-        return Some(Bare { scope: Scope::All, state: State::Present, severity, past: false });
+        return Some(Bare { scope: Scope::All, state: State::Present, severity, past: false, well: false });
     }
     let (yes, no) = (has(Class::Yes), has(Class::No) || has(Class::Fine));
     if free > if yes || no { spare } else { 0 } {
@@ -66,7 +69,7 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
         State::Unsure
     } else if denied && severity.is_some() && !no {
         // `不特别`: a little.
-        return Some(Bare { scope: Scope::Asked, state: State::Present, severity: Some(Severity::Mild), past: false });
+        return Some(Bare { scope: Scope::Asked, state: State::Present, severity: Some(Severity::Mild), past: false, well: false });
     } else if denied && !(yes && !no && !has(Class::Negator)) {
         State::Denied
     } else if yes
@@ -87,7 +90,9 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
     if timed && state == State::Present && !yes {
         return None;
     }
-    Some(Bare { scope: Scope::Asked, state, severity, past: has(Class::Over) && state == State::Present })
+    let past = has(Class::Over) && state == State::Present;
+    let well = has(Class::Fine) && !has(Class::No) && !has(Class::Negator) && !has(Class::NegatorOne);
+    Some(Bare { scope: Scope::Asked, state, severity, past, well })
 }
 
 /// How much, in a word.

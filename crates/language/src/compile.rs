@@ -24,10 +24,12 @@ pub(crate) struct Builder {
     pub perfect: Vec<char>,
     pub degrees: HashMap<Pattern, Class>,
     pub least: HashMap<Pattern, Vec<f64>>,
+    /// Words that stay in a saying.
+    pub bears: HashSet<Pattern>,
 }
 
 impl Builder {
-    fn units(&mut self, phrase: &str) -> Pattern {
+    pub(crate) fn units(&mut self, phrase: &str) -> Pattern {
         let units = self.vocabulary.learn(&normalise(phrase).text);
         let row: Vec<char> = units.iter().map(|u| u.ch).collect();
         let trimmed = row.iter().rposition(|c| !matches!(c, ',' | '.' | '?')).map_or(0, |last| last + 1);
@@ -78,6 +80,10 @@ impl Builder {
 
     pub(crate) fn table(&mut self, table: &Table) {
         self.converts.extend(table.convert.iter().cloned());
+        for word in &table.derive.bears {
+            let pattern = self.units(word);
+            self.bears.insert(pattern);
+        }
         for (name, months) in &table.ages {
             self.add(name, Kind::AgeUnit(*months));
         }
@@ -147,6 +153,13 @@ impl Builder {
         }
     }
 
+    /// Words of a consultation that name no finding.
+    pub(crate) fn dialogue(&mut self, tables: &[Table]) -> Result<Automaton, LanguageError> {
+        let words = tables.iter().flat_map(|t| &t.dialogue.words);
+        let patterns = words.map(|word| (self.units(word), Kind::Word(Class::Filler))).collect();
+        Automaton::new(&patterns, |_| true)
+    }
+
     /// What depends on several tables: units of measures, and the ends of findings.
     pub(crate) fn endings(&mut self, pack: &Pack, tables: &[Table]) {
         for (i, finding) in pack.findings.iter().enumerate() {
@@ -210,7 +223,8 @@ impl Builder {
                     (true, false) => english && class == Class::Filler,
                     (_, true) => class.trails(),
                 };
-                if may_go {
+                let bears = || self.bears.contains(&text.get(start..end).unwrap_or("").chars().collect::<Pattern>());
+                if may_go && !bears() {
                     kept.extend(text.get(at..start).unwrap_or("").chars());
                     at = end;
                 }

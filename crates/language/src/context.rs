@@ -85,7 +85,7 @@ fn pregnancy(facts: &mut ContextFacts, told: &Told<'_>, at: usize) {
     }
 }
 
-/// Substances named in a clear form: `对甲过敏`, `allergic to x`.
+/// Substances named in a clear form: between the words of the table that open and close it.
 fn allergies(
     told: &Told<'_>,
     lexicon: &Lexicon,

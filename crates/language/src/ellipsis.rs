@@ -18,6 +18,9 @@ const AHEAD: usize = 24;
 /// The longest beginning or end of a name that is taken over.
 const TOPIC: usize = 3;
 
+/// The longest circumstance under which something is worse, in units.
+const CIRCUMSTANCE: usize = 10;
+
 /// What a short clause can be about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Focus<'a> {
@@ -82,6 +85,59 @@ pub(crate) fn resolve(
     None
 }
 
+/// `丙甲，乙的时候更厉害`: what makes worse what was named before, where that has a name of its own.
+pub(crate) fn worse(
+    lexicon: &Lexicon,
+    pack: &Pack,
+    units: &[Unit],
+    tokens: &[Token],
+    clause: &Clause,
+    focus: Focus<'_>,
+) -> Option<Vec<Token>> {
+    let degree = |t: &Token| matches!(t.kind, Kind::Word(Class::Persisting | Class::SevereAfter));
+    let word = tokens.iter().find(|t| degree(t)).filter(|_| !clause.mood.medical)?;
+    let (topic, last) = (focus.topic.and_then(|(from, to)| units.get(from..to))?, focus.last?);
+    let chinese = units.get(word.start).is_some_and(|u| is_han(u.ch));
+    let (start, end) =
+        if chinese { (clause.units.start, word.start) } else { (word.end, clause.units.end) };
+    let slips = |i: usize| {
+        let token = tokens.get(tokens.partition_point(|t| t.end <= i)).filter(|t| t.start <= i);
+        token.is_some_and(|t| matches!(t.kind, Kind::Word(c) if c.slips_in() || (chinese && c == Class::When)))
+    };
+    let content = |i: &usize| units.get(*i).is_some_and(|u| u.is_content());
+    let part: Vec<char> = (start..end.min(start + CIRCUMSTANCE))
+        .filter(content)
+        .filter(|i| !(chinese && slips(*i)))
+        .filter_map(|i| units.get(i).map(|u| u.ch))
+        .collect();
+    if part.len() < 2 || end - start > CIRCUMSTANCE {
+        return None;
+    }
+    let topic: Vec<char> = topic.iter().map(|u| u.ch).collect();
+    let mut near = relatives(pack, last);
+    near.extend(pack.findings.get(last.at()).and_then(|f| f.parent));
+    let joined = (1..=TOPIC.min(topic.len())).rev().find_map(|n| {
+        let (head, tail) = (topic.get(..n)?, topic.get(topic.len() - n..)?);
+        [[&part, head], [head, &part], [&part, tail], [tail, &part]].iter().find_map(|pair| {
+            match lexicon.exact.get(pair.concat().as_slice()) {
+                Some(Kind::Finding(finding)) => Some(*finding),
+                _ => None,
+            }
+        })
+    });
+    let kin = || {
+        let begins = |f: &FindingIx| {
+            lexicon.patterns.get(f.at()).is_some_and(|all| {
+                all.iter().any(|p| p.len() > part.len() && if chinese { p.starts_with(&part) } else { p.ends_with(&part) })
+            })
+        };
+        let mut near = near.iter().copied().filter(begins);
+        near.next().filter(|_| near.next().is_none())
+    };
+    let finding = joined.or_else(kin)?;
+    Some(vec![Token { kind: Kind::Finding(finding), start, end, inner: Vec::new() }])
+}
+
 /// The last stretch of words that no token covers, if it is short and nothing but function
 /// words stands beside it.
 fn remainder(units: &[Unit], tokens: &[Token], clause: &Clause) -> Option<(usize, usize)> {
@@ -101,6 +157,8 @@ fn remainder(units: &[Unit], tokens: &[Token], clause: &Clause) -> Option<(usize
     let led = behind.is_some_and(|t| matches!(t.kind, Kind::Word(c) if c.denies() || c.slips_in() || c == Class::List));
     let open = !clause.mood.medical && tokens.iter().all(|t| !t.kind.is(Class::Inert) || t.end > end);
     let words = units.get(start..end)?.iter().all(|u| u.is_content());
+    // `丙甲乙`: directly behind a name only what goes on with its first words.
+    let led = led || behind.is_some_and(|t| matches!(t.kind, Kind::Finding(_)) && t.end == start);
     let alone = if clause.mood.medical { led } else { open && whole(units, tokens, clause, start) };
     (words && start < end && end - start <= LONGEST && alone).then_some((start, end))
 }

@@ -16,6 +16,8 @@ pub(crate) struct Signs {
     pub answers: bool,
     /// Tells an age, a sex or the like.
     pub tells: bool,
+    /// Has words beside those of grammar, and none of them is of the field or of a consultation.
+    pub foreign: bool,
 }
 
 /// Decides the intent; `found` already holds observations and withdrawals.
@@ -35,7 +37,9 @@ pub(crate) fn decide(
     if found.refused {
         return Intent::Refuses;
     }
-    if has(Class::Stop) && !said {
+    // Who wants no more questions but to be told what it is wants an answer, not an end.
+    let diagnosis = has(Class::Diagnosis);
+    if has(Class::Stop) && !said && !diagnosis {
         return Intent::WantsStop;
     }
     if asked && signs.answers {
@@ -48,11 +52,11 @@ pub(crate) fn decide(
     if has(Class::OffTopic) {
         return Intent::OffTopic;
     }
-    if has(Class::Diagnosis) || clauses.iter().any(|c| c.mood.asks && c.mood.medical && !c.mood.defines) {
+    if diagnosis || clauses.iter().any(|c| c.mood.asks && c.mood.medical && !c.mood.defines) {
         return Intent::AsksDiagnosis;
     }
     if question {
-        return Intent::AsksQuestion;
+        return if signs.foreign { Intent::OffTopic } else { Intent::AsksQuestion };
     }
     if signs.corrects {
         return Intent::Correction;

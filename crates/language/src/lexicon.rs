@@ -8,7 +8,7 @@ use wenzhen_pack::{FindingIx, Locale, Pack, Sex};
 use crate::compile::{Builder, family};
 use crate::units::{Unit, Vocabulary};
 use crate::words::{Class, Table};
-use crate::{LanguageError, Subject};
+use crate::{LanguageError, Subject, normal};
 
 /// What a match means.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     /// The end of a finding, said with a part of its name.
     Ended(FindingIx),
     Ambiguity(usize),
+    /// A thing that may be in order or not; position in [`Lexicon::things`].
+    Thing(usize),
     Word(Class),
     /// Position in [`Lexicon::ordinals`].
     Ordinal(usize),
@@ -87,6 +89,12 @@ pub(crate) struct Lexicon {
     pub(crate) exact: HashMap<Pattern, Kind>,
     /// The family history of a finding, where the pack has one.
     pub(crate) family: HashMap<FindingIx, FindingIx>,
+    /// Per thing, the findings that are denied when it is in order.
+    pub(crate) things: Vec<Vec<FindingIx>>,
+    /// Things, and words for in order and out of order.
+    pub(crate) normal: Automaton,
+    /// Words of a consultation that name no finding.
+    pub(crate) dialogue: Automaton,
     pub(crate) all: Automaton,
     pub(crate) medical: Automaton,
 }
@@ -131,6 +139,8 @@ impl Lexicon {
         builder.endings(pack, &tables);
         builder.shorten()?;
         let family = family(pack, &tables);
+        let (things, normal) = normal::things(&mut builder, pack, &tables)?;
+        let dialogue = builder.dialogue(&tables)?;
         let measured = (0..pack.findings.len()).map(FindingIx::new);
         let measured = measured.filter(|f| pack.findings.get(f.at()).is_some_and(|f| f.measure.is_some())).collect();
         let Builder {
@@ -151,6 +161,9 @@ impl Lexicon {
             perfect,
             exact: kinds,
             family,
+            things,
+            normal,
+            dialogue,
             all,
             medical,
         })

@@ -24,6 +24,7 @@ mod intent;
 mod interpret;
 mod lexicon;
 mod locale;
+mod normal;
 pub mod normalise;
 mod outcome;
 mod polarity;

@@ -6,13 +6,17 @@ use std::collections::{HashMap, HashSet};
 use wenzhen_pack::{FindingIx, Kind as FindingKind, State};
 
 use crate::answer::Scope;
-use crate::lexicon::Kind;
+use crate::lexicon::{Kind, row};
 use crate::polarity::{Draft, Timed, Who};
 use crate::quantity::Quantity;
 use crate::reader::Reader;
+use crate::scan::residue;
 use crate::units::Unit;
 use crate::words::Class;
 use crate::{AmbiguousSaying, ContextFacts, Intent, Interpretation, Normalised, Observation, Subject, context, intent};
+
+/// Months of age below which nobody writes of himself.
+const WRITES_FROM: u32 = 72;
 
 impl Reader<'_> {
     /// Puts everything together.
@@ -43,6 +47,7 @@ impl Reader<'_> {
             may_correct,
             answers: answered || observations.iter().any(|o| o.answers_question),
             tells: context != ContextFacts::default(),
+            foreign: self.foreign(units),
         };
         let refused = refuses && observations.is_empty();
         let mut found = Interpretation {
@@ -57,6 +62,14 @@ impl Reader<'_> {
         let clauses: Vec<_> = self.clauses.iter().map(|read| read.clause.clone()).collect();
         found.intent = intent::decide(signs, &found, &self.tokens, &clauses, !self.asked.is_empty());
         found
+    }
+
+    /// Whether there are words, none of them of the field or of a consultation.
+    fn foreign(&self, units: &[Unit]) -> bool {
+        let (text, _) = row(units.iter().copied());
+        residue(units, &self.tokens, 0, units.len()) > 0
+            && !self.tokens.iter().any(|t| t.kind.is_medical() || matches!(t.kind, Kind::Subject { .. }))
+            && self.lexicon.dialogue.matches(&text).next().is_none()
     }
 
     /// Who the patient is, as far as this utterance tells: the child that somebody speaks for,
@@ -231,6 +244,9 @@ impl Reader<'_> {
                 asked: !self.asked.is_empty(),
             };
             context::add(&mut facts, &told, patient.or(Some(Subject::SelfPatient)), self.lexicon, text);
+        }
+        if facts.age_months.is_some_and(|months| months < WRITES_FROM) {
+            facts.speaks_for.get_or_insert(Subject::Child);
         }
         facts
     }

@@ -62,7 +62,7 @@ pub(crate) struct Draft {
     pub timed: Option<Timed>,
     /// Only named, with nothing that affirms it.
     pub bare: bool,
-    /// Denied as what was said wrong (`不是右边，是左边`).
+    /// Denied as what was said wrong (`不是甲，是乙`).
     pub replaced: bool,
     /// Asked for or left open by the patient; nothing is recorded unless an answer follows.
     pub open: bool,

@@ -37,19 +37,28 @@ pub(crate) enum Quantity {
     Bare(u32),
 }
 
-/// Reads the numbers of a clause. `named` are findings that a number without a unit may measure.
+/// What a number without a unit may mean.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected<'a> {
+    /// Findings that it may measure.
+    pub named: &'a [FindingIx],
+    /// A child is spoken of: it may be an age.
+    pub child: bool,
+}
+
+/// Reads the numbers of a clause.
 pub(crate) fn read(
     lexicon: &Lexicon,
     pack: &Pack,
     units: &[Unit],
     tokens: &[Token],
     clause: &Clause,
-    named: &[FindingIx],
+    expected: Expected<'_>,
 ) -> Vec<Reading> {
     if !tokens.iter().any(|t| matches!(t.kind, Kind::Number | Kind::Count(_) | Kind::Time(_) | Kind::Half)) {
         return Vec::new();
     }
-    let scanner = Scanner { lexicon, pack, units, tokens, clause, named };
+    let scanner = Scanner { lexicon, pack, units, tokens, clause, expected };
     let mut readings = Vec::new();
     let mut i = 0;
     while let Some(token) = tokens.get(i) {
@@ -77,7 +86,7 @@ struct Scanner<'a> {
     units: &'a [Unit],
     tokens: &'a [Token],
     clause: &'a Clause,
-    named: &'a [FindingIx],
+    expected: Expected<'a>,
 }
 
 impl Scanner<'_> {
@@ -229,6 +238,30 @@ impl Scanner<'_> {
         child(before.and_then(|b| self.kind(b))) || child(self.kind(skip(last + 1)))
     }
 
+    /// `my son is 3`, `I'm 40`: between a person and the end of the statement.
+    fn is_age_of(&self, last: usize, start: usize, value: f64) -> bool {
+        let end = self.tokens.get(last).map_or(0, |t| t.end);
+        let next = self.tokens.get(last + 1).filter(|t| t.start == end);
+        let closes = end == self.clause.units.end
+            || next.is_some_and(|t| matches!(t.kind, Kind::Word(Class::List | Class::Contrast | Class::Now)));
+        let mut before = self.tokens.partition_point(|t| t.end <= start).checked_sub(1);
+        let mut at = start;
+        let mut is = false;
+        while let Some(token) = before.and_then(|b| self.tokens.get(b)).filter(|t| closes && t.end == at) {
+            match token.kind {
+                Kind::Word(Class::Copula) => is = true,
+                Kind::Word(Class::Filler | Class::Now | Class::Only) => {}
+                // What may be a degree or a place in a list is no age.
+                Kind::Subject { who: Subject::SelfPatient, .. } => return value >= 10.0,
+                Kind::Subject { relative, .. } => return is && !relative,
+                _ => break,
+            }
+            at = token.start;
+            before = before.and_then(|b| b.checked_sub(1));
+        }
+        closes && is && self.expected.child
+    }
+
     /// A number without a unit: a measure where the pack lets it count, or an answer.
     fn without_unit(&self, last: usize, value: f64, start: usize) -> Option<(Reading, usize)> {
         let end = self.tokens.get(last)?.end;
@@ -244,7 +277,7 @@ impl Scanner<'_> {
         for ix in self.lexicon.measured.iter().copied() {
             let Some(measure) = self.pack.findings.get(ix.at()).and_then(|f| f.measure.as_ref()) else { continue };
             let [low, top] = measure.plausible;
-            let named = self.named.contains(&ix);
+            let named = self.expected.named.contains(&ix);
             let decimal = measure.bare && value.fract() != 0.0;
             let scales = self.lexicon.measures.iter().filter(|m| m.finding == ix).flat_map(|m| m.readings.iter());
             let readings = std::iter::once(&[1.0, 0.0]).chain(scales.filter(|_| named));
@@ -255,6 +288,9 @@ impl Scanner<'_> {
             }
         }
         if (1.0..120.0).contains(&value) && self.before(start) == Some(Kind::Aged) {
+            return self.reading(Quantity::Age(value as f32 * 12.0), start, last);
+        }
+        if value.fract() == 0.0 && (1.0..120.0).contains(&value) && self.is_age_of(last, start, value) {
             return self.reading(Quantity::Age(value as f32 * 12.0), start, last);
         }
         let whole = value.fract() == 0.0 && (0.0..100.0).contains(&value);

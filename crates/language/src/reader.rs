@@ -6,6 +6,7 @@ use crate::answer::{self, Bare, Scope};
 use crate::clause::{self, Clause};
 use crate::ellipsis::{self, Focus};
 use crate::lexicon::{Kind, Lexicon};
+use crate::normal;
 use crate::polarity::{Carry, Draft, Reading, Said, Timed, Who, timed};
 use crate::quantity::{self, Quantity};
 use crate::scan::{Token, residue, scan};
@@ -14,6 +15,11 @@ use crate::words::Class;
 
 /// How many findings a clause that names none can be about.
 const NEAR: usize = 12;
+
+/// Where the last of the tokens that name a finding stands.
+fn named(tokens: Option<&[Token]>) -> Option<(usize, usize)> {
+    tokens?.iter().rev().find(|t| matches!(t.kind, Kind::Finding(_))).map(|t| (t.start, t.end))
+}
 
 /// Gathers what an utterance says.
 pub(crate) struct Reader<'a> {
@@ -99,7 +105,9 @@ impl<'a> Reader<'a> {
         let was_about = self.carry.who;
         let supposed = self.carry.supposing || tokens.iter().any(|t| t.kind.is(Class::Supposing));
         let named = self.measurable(tokens);
-        let readings = quantity::read(self.lexicon, self.pack, units, tokens, &clause, &named);
+        let child = self.carry.who.subject == Some(crate::Subject::Child);
+        let expected = quantity::Expected { named: &named, child };
+        let readings = quantity::read(self.lexicon, self.pack, units, tokens, &clause, expected);
         let reading = Reading {
             units,
             tokens,
@@ -141,19 +149,29 @@ impl<'a> Reader<'a> {
         let mut changed: Option<Vec<Token>> = None;
         for (i, token) in tokens.iter().enumerate() {
             if let Kind::Ambiguity(ambiguity) = token.kind
-                && let Some(finding) = self.meant(ambiguity, token, units, spoken_of)
+                && let Some(finding) = self.meant(ambiguity, token, units, named(tokens.get(..i)).or(spoken_of))
                 && let Some(slot) = changed.get_or_insert_with(|| tokens.to_vec()).get_mut(i)
             {
                 slot.kind = Kind::Finding(finding);
             }
         }
+        if let Some(added) = normal::read(self.lexicon, units, changed.as_deref().unwrap_or(tokens), clause) {
+            clause.mood.medical = true;
+            let all = changed.get_or_insert_with(|| tokens.to_vec());
+            all.retain(|t| added.iter().all(|a| t.end <= a.start || a.end <= t.start));
+            all.extend(added);
+            all.sort_by_key(|t| t.start);
+        }
         if changed.is_some() {
             return changed;
         }
-        let topic = tokens.iter().rev().find(|t| matches!(t.kind, Kind::Finding(_))).map(|t| (t.start, t.end));
-        let topic = topic.or(spoken_of);
-        let focus = Focus { asked: self.asked, last: before.map(|d| d.finding), topic };
-        let added = ellipsis::resolve(self.lexicon, self.pack, units, tokens, clause, focus)?;
+        let focus = Focus {
+            asked: self.asked,
+            last: before.map(|d| d.finding),
+            topic: named(Some(tokens)).or(spoken_of),
+        };
+        let worse = ellipsis::worse(self.lexicon, self.pack, units, tokens, clause, focus);
+        let added = worse.or_else(|| ellipsis::resolve(self.lexicon, self.pack, units, tokens, clause, focus))?;
         clause.mood.medical = true;
         // A name that takes in the word behind it takes its place.
         let reach = added.last().map_or(0, |t| t.end);
@@ -179,7 +197,18 @@ impl<'a> Reader<'a> {
         }
         let part: Vec<char> = units.get(token.start..token.end)?.iter().map(|u| u.ch).collect();
         let (from, to) = spoken_of?;
-        ellipsis::completed(self.lexicon, units.get(from..to)?, &part).filter(|f| candidates.contains(f))
+        let named = ellipsis::completed(self.lexicon, units.get(from..to)?, &part).filter(|f| candidates.contains(f));
+        named.or_else(|| self.kin(candidates))
+    }
+
+    /// The only candidate that is a kind of what was named last.
+    fn kin(&self, candidates: &[FindingIx]) -> Option<FindingIx> {
+        let parent = |f: FindingIx| self.pack.findings.get(f.at()).and_then(|f| f.parent);
+        self.drafts.iter().rev().take(NEAR).find_map(|d| {
+            let related = |c: &FindingIx| parent(*c).is_some_and(|p| p == d.finding || Some(p) == parent(d.finding));
+            let mut kin = candidates.iter().copied().filter(related);
+            kin.next().filter(|_| kin.next().is_none())
+        })
     }
 
     /// Findings that a number without a unit may measure here.
@@ -366,7 +395,8 @@ impl<'a> Reader<'a> {
             self.last = self.drafts.len();
             return true;
         }
-        if !recent || bare.state != State::Denied {
+        // `甲，还好` is no denial of 甲.
+        if !recent || bare.state != State::Denied || bare.well {
             return false;
         }
         let foreign = !asked.is_empty() && !last.iter().any(|d| asked.contains(&d.finding));

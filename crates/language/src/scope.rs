@@ -21,6 +21,9 @@ enum Reach {
     Weak,
 }
 
+/// Most words between a finding and a negator behind it.
+const BEHIND: usize = 4;
+
 #[derive(Debug, Default)]
 struct Scope {
     reach: Reach,
@@ -103,9 +106,16 @@ impl<'a, 'r> Walk<'a, 'r> {
 
     fn word(&mut self, class: Class, i: usize, more: Option<usize>) {
         match class {
-            Class::Negator | Class::NegatorOne | Class::WeakNegator | Class::AllNo | Class::No => {
+            Class::Negator
+            | Class::NegatorAhead
+            | Class::NegatorOne
+            | Class::WeakNegator
+            | Class::AllNo
+            | Class::No => {
                 self.negator(class, i, more);
             }
+            // Who is gone is not the one who is spoken of next.
+            Class::Parting if !self.counts(i + 1) => self.carry.who = Who::default(),
             Class::MetaNegator | Class::Retort => {
                 self.scope.turned = true;
                 self.scope.used = false;
@@ -139,6 +149,10 @@ impl<'a, 'r> Walk<'a, 'r> {
             }
             _ => self.behind(class, i, more),
         }
+    }
+
+    fn counts(&self, i: usize) -> bool {
+        matches!(self.read.kind(i), Some(Kind::Number | Kind::Count(_)))
     }
 
     /// After a contrast nothing that stood before reaches further, but for a question.
@@ -230,15 +244,16 @@ impl<'a, 'r> Walk<'a, 'r> {
             return;
         }
         let rest = rest.get(..close.unwrap_or(rest.len())).unwrap_or(rest);
-        let other = |t: &Token| matches!(t.kind, Kind::Word(Class::Inert | Class::Wondering));
+        let other = |t: &Token| matches!(t.kind, Kind::Word(Class::Inert | Class::Wondering | Class::Pregnant));
         // Else it denies something that is no finding (`甲，没去医院`).
-        let ends = stop <= end + AHEAD
+        let ends = class != Class::NegatorAhead
+            && stop <= end + AHEAD
             && residue(self.read.units, rest, end, stop) == 0
             && !rest.iter().any(other)
             && (class != Class::NegatorOne || rest.is_empty());
         if ends {
             let degree = |t: &Token| matches!(t.kind, Kind::Word(Class::SevereAfter | Class::Severe));
-            self.deny_before(class == Class::WeakNegator || rest.iter().any(degree));
+            self.deny_before(i, class == Class::WeakNegator || rest.iter().any(degree));
         }
     }
 
@@ -261,7 +276,14 @@ impl<'a, 'r> Walk<'a, 'r> {
         self.scope.from = end;
     }
 
-    fn deny_before(&mut self, weak: bool) {
+    /// Denies what stands before the negator at `i`, as far as nothing else stands between.
+    fn deny_before(&mut self, i: usize, weak: bool) {
+        let near = |d: &Draft| self.read.gap(d.end, i) <= BEHIND;
+        let far =
+            self.said.drafts.iter().skip(self.scope.segment).rev().position(|d| d.state == State::Present && !near(d));
+        if let Some(far) = far {
+            self.scope.segment = self.scope.segment.max(self.said.drafts.len() - far);
+        }
         let segment = self.said.drafts.get_mut(self.scope.segment..).unwrap_or_default();
         if self.scope.excepted && !segment.is_empty() {
             self.said.deny_rest = true;

@@ -20,6 +20,7 @@ pub(crate) enum Class {
     AllNo,
     AllYes,
     Negator,
+    NegatorAhead,
     NegatorOne,
     WeakNegator,
     MetaNegator,
@@ -62,6 +63,7 @@ pub(crate) enum Class {
     OffTopic,
     Greeting,
     Pregnant,
+    Parting,
     AllergicBefore,
     AllergicAfter,
     No,
@@ -102,7 +104,7 @@ impl Class {
 
     /// Words that deny a finding from inside its name (`丙不甲`, `the x is not y`).
     pub(crate) const fn denies(self) -> bool {
-        matches!(self, Self::Negator | Self::NegatorOne | Self::WeakNegator)
+        matches!(self, Self::Negator | Self::NegatorAhead | Self::NegatorOne | Self::WeakNegator)
     }
 }
 
@@ -116,6 +118,8 @@ pub(crate) struct Table {
     pub family: Affixes,
     pub derive: Derive,
     pub whether: Whether,
+    pub normal: Normal,
+    pub dialogue: Dialogue,
     pub units: BTreeMap<String, f32>,
     pub times: BTreeMap<String, f32>,
     pub ages: BTreeMap<String, f32>,
@@ -156,6 +160,26 @@ pub(crate) struct Affixes {
 pub(crate) struct Derive {
     pub light_verbs: Vec<char>,
     pub ends: Vec<char>,
+    /// Words that may stand in a name but carry the meaning of a saying that has them.
+    pub bears: Vec<String>,
+}
+
+/// How a thing is said to be in order or out of order.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Normal {
+    /// Behind the thing: out of order.
+    pub bad: Vec<String>,
+    /// Before the thing: out of order.
+    #[serde(default)]
+    pub bad_before: Vec<String>,
+    /// In order, beside the words of [`Class::Fine`].
+    pub good: Vec<String>,
+}
+
+/// Words of a consultation that name no finding: a question with one is not off the topic.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dialogue {
+    pub words: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -322,7 +322,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Disease and pattern as one name: `感冒·风寒束表证`, `common cold, wind-cold …`.
+    /// Disease and pattern as one name: `disease·pattern` in Chinese, `disease, pattern` in English.
     pub fn name(&self, locale: Locale) -> String {
         let (disease, pattern) = (self.disease.text(locale), self.pattern.text(locale));
         match (pattern.is_empty(), locale) {

@@ -103,7 +103,7 @@ fn closed_names(pack: &Pack, locale: Locale) -> Vec<String> {
     names
 }
 
-/// The names inside a herb's name, in lower case: `Ephedrae Herba (Ma Huang)` holds two.
+/// The names inside a herb's name, in lower case: `Latin Name (Pin Yin)` holds two.
 pub fn name_parts(name: &str) -> impl Iterator<Item = String> + '_ {
     name.split(['(', ')', '（', '）']).map(|part| part.trim().to_lowercase()).filter(|part| !part.is_empty())
 }

@@ -213,7 +213,7 @@ async fn a_herb_that_an_allergy_names_is_left_out_in_whatever_words() {
         let zh = names.text(Locale::Zh);
         let told = [
             zh.to_owned(),
-            format!("我对{zh}过敏"),
+            format!("我不能用{zh}"),
             format!("I'm allergic to {}", latin.to_uppercase()),
             pack.herbs[herb.at()].id.clone(),
         ];

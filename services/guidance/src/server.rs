@@ -24,7 +24,7 @@ pub struct GuidanceServer {
 /// A pack made ready.
 #[derive(Debug)]
 struct Voice {
-    interpreter: Interpreter,
+    interpreter: Arc<Interpreter>,
     framer: Framer,
 }
 
@@ -34,13 +34,17 @@ impl GuidanceServer {
     /// # Errors
     /// [`Error::Pack`] when a pack's sayings cannot be compiled.
     pub fn new(packs: Vec<Arc<Pack>>) -> Result<Self, Error> {
-        let mut voices = BTreeMap::new();
-        for pack in packs {
-            let digest = pack.digest.to_string();
-            let interpreter = Interpreter::new(Arc::clone(&pack))?;
-            voices.insert(digest, Voice { interpreter, framer: Framer::new(pack) });
-        }
-        Ok(Self { voices: Arc::new(voices) })
+        let compiled: Result<Vec<_>, _> = packs.into_iter().map(|pack| Interpreter::new(pack).map(Arc::new)).collect();
+        Ok(Self::over(compiled?))
+    }
+
+    /// Speaks from packs that are compiled already: in one process the orchestrator holds the same.
+    pub fn over(interpreters: Vec<Arc<Interpreter>>) -> Self {
+        let voice = |interpreter: Arc<Interpreter>| {
+            let pack = Arc::clone(interpreter.pack());
+            (pack.digest.to_string(), Voice { interpreter, framer: Framer::new(pack) })
+        };
+        Self { voices: Arc::new(interpreters.into_iter().map(voice).collect()) }
     }
 
     /// The generated service around this server.

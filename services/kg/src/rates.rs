@@ -1,7 +1,7 @@
 //! From textbook weights to a consistent probability model.
 //!
 //! A pack states P(finding | condition) edge by edge, and a base rate for all the rest. Those
-//! numbers need not fit together: a condition may list yellow sputum and not sputum. Here
+//! numbers need not fit together: a condition may list a finding and not its parent. Here
 //! they are made to fit, once per pack, as conditional rates: q = P(finding present | its
 //! parent present, condition), for a finding without parent q = P(finding | condition). Then
 //! - P(child | c) = P(parent | c) · q, so that nothing is counted twice along a line of parents;

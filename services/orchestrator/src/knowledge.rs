@@ -23,7 +23,7 @@ pub struct Knowledge {
     /// Its digest as text, as it stands in every pin.
     pub digest: String,
     /// Words to observations when guidance is away.
-    pub interpreter: Interpreter,
+    pub interpreter: Arc<Interpreter>,
     /// Findings to questions when guidance is away.
     pub framer: Framer,
     /// Red flags.
@@ -40,13 +40,23 @@ impl Knowledge {
     /// # Errors
     /// [`Error::Pack`] when the pack has no voice or a phrase list cannot be compiled.
     pub fn new(pack: Arc<Pack>) -> Result<Self, Error> {
+        let interpreter = Interpreter::new(pack).map_err(|e| Error::Pack(e.to_string()))?;
+        Self::over(Arc::new(interpreter))
+    }
+
+    /// The same over an interpreter that is compiled already: in one process guidance holds the same.
+    ///
+    /// # Errors
+    /// As [`Knowledge::new`].
+    pub fn over(interpreter: Arc<Interpreter>) -> Result<Self, Error> {
+        let pack = interpreter.pack().clone();
         let broken = |e: &dyn std::fmt::Display| Error::Pack(e.to_string());
         if pack.voices.is_empty() {
             return Err(Error::Pack("the pack has no voice".into()));
         }
         Ok(Self {
             digest: pack.digest.to_string(),
-            interpreter: Interpreter::new(pack.clone()).map_err(|e| broken(&e))?,
+            interpreter,
             framer: Framer::new(pack.clone()),
             screen: RedFlagScreen::new(&pack).map_err(|e| broken(&e))?,
             guard: Guard::new(&pack).map_err(|e| broken(&e))?,

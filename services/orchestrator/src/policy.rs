@@ -178,9 +178,17 @@ impl Turn<'_> {
         decision(DecisionKind::Redirect, "later")
     }
 
+    /// An ambiguous saying is clarified once, unless the rest of the words already say what it means.
     fn clarify(&self) -> Option<Decision> {
-        let open = self.inputs.ambiguity_ids.iter().find(|id| !self.before.clarified.contains(*id))?;
-        Some(Decision { ambiguity_id: open.clone(), ..decision(DecisionKind::Clarify, "ambiguous") })
+        let pack = &self.knowledge.pack;
+        let settled = |id: &String| {
+            let candidates = pack.ambiguities.iter().find(|a| a.id == *id).map(|a| a.candidates.as_slice());
+            let recorded = |f: &FindingIx| self.after.record.iter().any(|o| pack.finding(&o.finding_id) == Some(*f));
+            candidates.unwrap_or_default().iter().any(recorded)
+        };
+        let open = |id: &&String| !self.before.clarified.contains(*id) && !settled(id);
+        let ambiguity_id = self.inputs.ambiguity_ids.iter().find(open)?.clone();
+        Some(Decision { ambiguity_id, ..decision(DecisionKind::Clarify, "ambiguous") })
     }
 
     fn concluded_before(&self) -> bool {
@@ -234,7 +242,7 @@ impl Turn<'_> {
 
     fn may_ask(&self) -> bool {
         let rounds_left = self.before.rounds < self.knowledge.pack.manifest.dialogue.max_rounds;
-        rounds_left && !self.findings_to_ask().is_empty() && !self.concluded_before()
+        rounds_left && !self.findings_to_ask().is_empty()
     }
 
     /// The best findings, those of one question at most. What excludes or refines another of them is

@@ -148,7 +148,7 @@ mod tests {
             ("娃两个月", Some(2), None, None),
             ("我孙子两个月零五天", Some(2), None, None),
             ("1岁两个月孩子", Some(12), None, None),
-            ("孩子咳了两个月", None, None, None),
+            ("孩子哭了两个月", None, None, None),
             ("前几天孩子不舒服", None, None, None),
             ("my 6-week-old", Some(1), None, None),
             ("he's 72 years old", Some(864), None, None),

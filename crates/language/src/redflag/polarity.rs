@@ -149,7 +149,7 @@ impl Reading<'_> {
     /// Whether what stands at these bytes is denied or only supposed.
     pub fn puts_out(&self, start: usize, end: usize) -> bool {
         let (from, to) = self.clause(start, end);
-        // 没发烧 denies 烧 too: what contains the cue may be what is denied.
+        // 没甲乙 denies 乙 too: what contains the cue may be what is denied.
         let around = self.items_near(start).filter(|i| i.tight && i.start <= start && end <= i.end);
         let denied = |start, end| self.denied_before(start, end) || self.denied_after(end);
         let may_deny = self.markers.iter().any(|(kind, _)| *kind == Marker::Denial);

@@ -17,6 +17,12 @@ pub struct OrchestratorVoice {
     pub greeting: Vec<String>,
     /// Asks for age and sex.
     pub ask_age_sex: String,
+    /// The same where somebody speaks for a child: never the speaker's own age.
+    pub ask_age_sex_child: String,
+    /// The same where somebody speaks for another adult.
+    pub ask_age_sex_other: String,
+    /// Asks for the complaint where no question stands that could be repeated.
+    pub ask_complaint: String,
     /// Asks whether the patient may be pregnant.
     pub ask_pregnancy: String,
     /// Quick answers of the pregnancy question.

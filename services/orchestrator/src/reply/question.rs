@@ -2,6 +2,7 @@
 
 use wenzhen_language::frames::AskSpec;
 use wenzhen_pack::FindingIx;
+use wenzhen_pack::voice::OrchestratorVoice;
 use wenzhen_proto::clinical::v1::{Agent, Locale, Subject};
 use wenzhen_proto::guidance::v1::{AskRequest, AskResponse, Intent, QuickAnswer};
 use wenzhen_proto::orchestrator::v1::{DecisionKind, Question, Stage};
@@ -47,12 +48,20 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
 fn person(material: &Material<'_>) -> Result<Question, Error> {
     let voice = material.scene.knowledge.voice(material.after.locale)?;
     let field = &material.decision.context_field;
-    let (text, quick_answers) = if field == PREGNANCY {
-        (&voice.ask_pregnancy, voice.pregnancy_answers.clone())
-    } else {
-        (&voice.ask_age_sex, Vec::new())
-    };
-    Ok(Question { text: text.clone(), context_field: field.clone(), quick_answers, ..Question::default() })
+    let quick_answers = if field == PREGNANCY { voice.pregnancy_answers.clone() } else { Vec::new() };
+    let text = person_words(voice, field, material.after.patient.subject());
+    Ok(Question { text: text.to_owned(), context_field: field.clone(), quick_answers, ..Question::default() })
+}
+
+/// The words that ask for a field of the person, whoever that is: a mother's age would give her
+/// child an adult's dose.
+fn person_words<'v>(voice: &'v OrchestratorVoice, field: &str, subject: Subject) -> &'v str {
+    match (field, subject) {
+        (PREGNANCY, _) => &voice.ask_pregnancy,
+        (_, Subject::Unspecified | Subject::Self_) => &voice.ask_age_sex,
+        (_, Subject::Child) => &voice.ask_age_sex_child,
+        (_, Subject::Parent | Subject::Partner | Subject::Other) => &voice.ask_age_sex_other,
+    }
 }
 
 /// The words of guidance; without it, those of our own frames.
@@ -110,7 +119,7 @@ pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_
         _ => &voice.unclear,
     };
     let variant = material.pick(variants);
-    let fallback = voice.greeting.first().map_or("", String::as_str);
+    let fallback = voice.ask_complaint.as_str();
     let line = if material.decision.reason == "greeting" {
         if text.is_empty() { variant.to_owned() } else { text.to_owned() }
     } else if material.decision.reason == "no_complaint" && text.is_empty() {
@@ -132,8 +141,8 @@ async fn standing(material: &Material<'_>) -> Result<Option<Question>, Error> {
     let knowledge = material.scene.knowledge;
     if !question.context_field.is_empty() {
         let voice = knowledge.voice(material.after.locale)?;
-        let text = if question.context_field == PREGNANCY { &voice.ask_pregnancy } else { &voice.ask_age_sex };
-        return Ok(Some(Question { text: text.clone(), ..question.clone() }));
+        let text = person_words(voice, &question.context_field, material.after.patient.subject());
+        return Ok(Some(Question { text: text.to_owned(), ..question.clone() }));
     }
     let request = AskRequest {
         finding_ids: question.finding_ids.clone(),
