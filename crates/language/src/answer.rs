@@ -60,30 +60,12 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
     if has(Class::AllYes) && free <= spare {
         return Some(Bare { scope: Scope::All, state: State::Present, severity, past: false, well: false });
     }
-    let (yes, no) = (has(Class::Yes), has(Class::No) || has(Class::Fine));
+    let (yes, no) = (has(Class::Yes), has(Class::No) || has(Class::Fine) || has(Class::Unrelated));
     if free > if yes || no { spare } else { 0 } {
         return None;
     }
-    let denied = no || has(Class::Negator) || has(Class::NegatorOne) || has(Class::MetaNegator);
-    let state = if has(Class::Hedge) {
-        State::Unsure
-    } else if denied && severity.is_some() && !no {
-        // `不特别`: a little.
-        return Some(Bare { scope: Scope::Asked, state: State::Present, severity: Some(Severity::Mild), past: false, well: false });
-    } else if denied && !(yes && !no && !has(Class::Negator)) {
-        State::Denied
-    } else if yes
-        || severity.is_some()
-        || has(Class::Affirm)
-        || has(Class::Copula)
-        || has(Class::Often)
-        || has(Class::Persisting)
-        || has(Class::Over)
-    {
-        State::Present
-    } else {
-        return None;
-    };
+    let (state, mild) = state(&has, severity.is_some())?;
+    let severity = if mild { Some(Severity::Mild) } else { severity };
     let severity = severity.filter(|_| state == State::Present);
     // `有三天` to several findings tells how long, not that all are there.
     let timed = tokens.iter().any(|t| matches!(t.kind, Kind::TimeUnit(_)));
@@ -91,8 +73,30 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
         return None;
     }
     let past = has(Class::Over) && state == State::Present;
-    let well = has(Class::Fine) && !has(Class::No) && !has(Class::Negator) && !has(Class::NegatorOne);
+    let well = (has(Class::Fine) || has(Class::Unrelated))
+        && !has(Class::No)
+        && !has(Class::Negator)
+        && !has(Class::NegatorOne);
     Some(Bare { scope: Scope::Asked, state, severity, past, well })
+}
+
+/// The state that the words give, and whether it is there only a little; `degree`: one is named.
+fn state(has: &impl Fn(Class) -> bool, degree: bool) -> Option<(State, bool)> {
+    let (yes, no) = (has(Class::Yes), has(Class::No) || has(Class::Fine) || has(Class::Unrelated));
+    let denied = no || has(Class::Negator) || has(Class::NegatorOne) || has(Class::MetaNegator);
+    let affirming = [Class::Affirm, Class::Copula, Class::Often, Class::Persisting, Class::Over];
+    if has(Class::Hedge) {
+        Some((State::Unsure, false))
+    } else if denied && degree && !no {
+        // `不特别`: a little.
+        Some((State::Present, true))
+    } else if denied && !(yes && !no && !has(Class::Negator)) {
+        Some((State::Denied, false))
+    } else if yes || degree || affirming.into_iter().any(has) {
+        Some((State::Present, false))
+    } else {
+        None
+    }
 }
 
 /// How much, in a word.

@@ -75,7 +75,11 @@ pub(crate) fn split(units: &[Unit], tokens: &[Token]) -> Vec<Clause> {
 fn mood(units: &[Unit], tokens: &[Token], range: Range<usize>, end: char) -> Mood {
     let has = |class: Class| tokens.iter().any(|t| t.kind.is(class));
     let position = |class: Class| tokens.iter().rposition(|t| t.kind.is(class));
-    let wonders = has(Class::Wondering);
+    let leads =
+        |t: &&Token| !matches!(t.kind, Kind::Word(Class::Filler | Class::List | Class::Contrast | Class::Greeting));
+    let begins = tokens.iter().find(leads).filter(|t| t.kind.is(Class::WonderingFirst));
+    let first = begins.is_some_and(|t| residue(units, tokens, range.start, t.start) == 0);
+    let wonders = has(Class::Wondering) || first || (end == '?' && has(Class::WonderingFirst));
     let particle = position(Class::Particle);
     let asking = has(Class::Asking);
     let defining = has(Class::Defining);

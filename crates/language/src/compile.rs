@@ -196,6 +196,11 @@ impl Builder {
         self.add(word, Kind::Measure(at));
     }
 
+    /// Whether a word stays in a saying.
+    fn bears(&self, word: Option<&str>) -> bool {
+        word.is_none_or(|word| self.bears.contains(&word.chars().collect::<Pattern>()))
+    }
+
     /// Adds every saying without the words that may slip into it, and two English words the
     /// other way round (`bad mood`, `mood is bad`), unless that means something else.
     pub(crate) fn shorten(&mut self) -> Result<(), LanguageError> {
@@ -223,8 +228,7 @@ impl Builder {
                     (true, false) => english && class == Class::Filler,
                     (_, true) => class.trails(),
                 };
-                let bears = || self.bears.contains(&text.get(start..end).unwrap_or("").chars().collect::<Pattern>());
-                if may_go && !bears() {
+                if may_go && !self.bears(text.get(start..end)) {
                     kept.extend(text.get(at..start).unwrap_or("").chars());
                     at = end;
                 }

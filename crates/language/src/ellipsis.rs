@@ -55,7 +55,7 @@ pub(crate) fn resolve(
     }
     let part: Vec<char> = units.get(start..end)?.iter().map(|u| u.ch).collect();
     // `丙正常` denies what was asked of it.
-    let fine = tokens.iter().any(|t| t.kind.is(Class::Fine));
+    let fine = tokens.iter().any(|t| t.kind.is(Class::Fine) || t.kind.is(Class::Unrelated));
     let inner = if fine { vec![Class::NegatorOne] } else { Vec::new() };
     let token = |finding| Token { kind: Kind::Finding(finding), start, end, inner: inner.clone() };
     let one = |finding| vec![token(finding)];
@@ -98,8 +98,7 @@ pub(crate) fn worse(
     let word = tokens.iter().find(|t| degree(t)).filter(|_| !clause.mood.medical)?;
     let (topic, last) = (focus.topic.and_then(|(from, to)| units.get(from..to))?, focus.last?);
     let chinese = units.get(word.start).is_some_and(|u| is_han(u.ch));
-    let (start, end) =
-        if chinese { (clause.units.start, word.start) } else { (word.end, clause.units.end) };
+    let (start, end) = if chinese { (clause.units.start, word.start) } else { (word.end, clause.units.end) };
     let slips = |i: usize| {
         let token = tokens.get(tokens.partition_point(|t| t.end <= i)).filter(|t| t.start <= i);
         token.is_some_and(|t| matches!(t.kind, Kind::Word(c) if c.slips_in() || (chinese && c == Class::When)))
@@ -116,26 +115,67 @@ pub(crate) fn worse(
     let topic: Vec<char> = topic.iter().map(|u| u.ch).collect();
     let mut near = relatives(pack, last);
     near.extend(pack.findings.get(last.at()).and_then(|f| f.parent));
-    let joined = (1..=TOPIC.min(topic.len())).rev().find_map(|n| {
+    let kin = || {
+        let is =
+            |f: &FindingIx| lexicon.patterns.get(f.at()).is_some_and(|all| all.iter().any(|p| has(p, &part, chinese)));
+        let mut near = near.iter().copied().filter(is);
+        near.next().filter(|_| near.next().is_none())
+    };
+    let finding = either_way(lexicon, &topic, &part).or_else(kin)?;
+    Some(vec![Token { kind: Kind::Finding(finding), start, end, inner: Vec::new() }])
+}
+
+/// `丙甲，不乙不丁`: single predicates behind a negator, each completed from the name before.
+pub(crate) fn predicates(
+    lexicon: &Lexicon,
+    units: &[Unit],
+    tokens: &[Token],
+    topic: Option<(usize, usize)>,
+) -> Vec<Token> {
+    let Some(topic) = topic.and_then(|(from, to)| units.get(from..to)) else { return Vec::new() };
+    let mut out = Vec::new();
+    let mut parts: Vec<(Vec<char>, usize, usize)> = Vec::new();
+    for (i, token) in tokens.iter().enumerate().filter(|(_, t)| t.kind.is(Class::NegatorOne)) {
+        let start = token.end;
+        let next = tokens.get(i + 1);
+        let end = next.map_or(units.len(), |t| t.start).min(start + LONGEST);
+        let free = units.get(start..end).unwrap_or(&[]).iter().take_while(|u| is_han(u.ch)).count();
+        let closed = next.is_none_or(|t| t.start != start + free || t.kind.is(Class::NegatorOne));
+        if !(1..=2).contains(&free) || !closed {
+            continue;
+        }
+        let part: Vec<char> = units.get(start..start + free).unwrap_or(&[]).iter().map(|u| u.ch).collect();
+        if let Some(finding) = completed(lexicon, topic, &part) {
+            out.push(Token { kind: Kind::Finding(finding), start, end: start + free, inner: Vec::new() });
+        }
+        parts.push((part, start, start + free));
+    }
+    // Two that have a name together only.
+    if let (true, [first, second]) = (out.is_empty(), parts.as_slice())
+        && let Some(finding) = completed(lexicon, topic, &[first.0.as_slice(), &second.0].concat())
+    {
+        let token = |start, end| Token { kind: Kind::Finding(finding), start, end, inner: Vec::new() };
+        out.extend([token(first.1, first.2), token(second.1, second.2)]);
+    }
+    out
+}
+
+/// Whether a saying begins, in English ends, with the part.
+fn has(saying: &[char], part: &[char], chinese: bool) -> bool {
+    saying.len() > part.len() && if chinese { saying.starts_with(part) } else { saying.ends_with(part) }
+}
+
+/// The finding named by the part with the beginning or the end of the topic, in either order.
+fn either_way(lexicon: &Lexicon, topic: &[char], part: &[char]) -> Option<FindingIx> {
+    (1..=TOPIC.min(topic.len())).rev().find_map(|n| {
         let (head, tail) = (topic.get(..n)?, topic.get(topic.len() - n..)?);
-        [[&part, head], [head, &part], [&part, tail], [tail, &part]].iter().find_map(|pair| {
+        [[part, head], [head, part], [part, tail], [tail, part]].iter().find_map(|pair| {
             match lexicon.exact.get(pair.concat().as_slice()) {
                 Some(Kind::Finding(finding)) => Some(*finding),
                 _ => None,
             }
         })
-    });
-    let kin = || {
-        let begins = |f: &FindingIx| {
-            lexicon.patterns.get(f.at()).is_some_and(|all| {
-                all.iter().any(|p| p.len() > part.len() && if chinese { p.starts_with(&part) } else { p.ends_with(&part) })
-            })
-        };
-        let mut near = near.iter().copied().filter(begins);
-        near.next().filter(|_| near.next().is_none())
-    };
-    let finding = joined.or_else(kin)?;
-    Some(vec![Token { kind: Kind::Finding(finding), start, end, inner: Vec::new() }])
+    })
 }
 
 /// The last stretch of words that no token covers, if it is short and nothing but function

@@ -83,7 +83,9 @@ fn meanings(pack: &Pack, ambiguity: &Ambiguity) -> Vec<FindingIx> {
     let parent = |f: &FindingIx| pack.findings.get(f.at()).and_then(|f| f.parent);
     let mut parents: Vec<FindingIx> = ambiguity.candidates.iter().filter_map(parent).collect();
     parents.sort_unstable();
-    let shared: Vec<FindingIx> = parents.windows(2).filter(|w| w.first() == w.last()).filter_map(|w| w.first().copied()).collect();
+    let mut shared: Vec<FindingIx> =
+        parents.windows(2).filter(|w| w.first() == w.last()).filter_map(|w| w.first().copied()).collect();
+    shared.dedup();
     if shared.is_empty() { ambiguity.candidates.clone() } else { shared }
 }
 

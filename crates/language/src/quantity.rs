@@ -243,10 +243,13 @@ impl Scanner<'_> {
         let end = self.tokens.get(last).map_or(0, |t| t.end);
         let next = self.tokens.get(last + 1).filter(|t| t.start == end);
         let closes = end == self.clause.units.end
-            || next.is_some_and(|t| matches!(t.kind, Kind::Word(Class::List | Class::Contrast | Class::Now)));
+            || next.is_some_and(|t| {
+                matches!(t.kind, Kind::Word(Class::List | Class::Contrast | Class::Now | Class::Perfect))
+            });
         let mut before = self.tokens.partition_point(|t| t.end <= start).checked_sub(1);
         let mut at = start;
-        let mut is = false;
+        // `甲70了`: in Chinese the ending will do.
+        let mut is = next.is_some_and(|t| t.kind.is(Class::Perfect));
         while let Some(token) = before.and_then(|b| self.tokens.get(b)).filter(|t| closes && t.end == at) {
             match token.kind {
                 Kind::Word(Class::Copula) => is = true,

@@ -16,6 +16,13 @@ use crate::words::Class;
 /// How many findings a clause that names none can be about.
 const NEAR: usize = 12;
 
+/// Puts tokens in, in place of those they overlap.
+fn insert(all: &mut Vec<Token>, added: Vec<Token>) {
+    all.retain(|t| added.iter().all(|a| t.end <= a.start || a.end <= t.start));
+    all.extend(added);
+    all.sort_by_key(|t| t.start);
+}
+
 /// Where the last of the tokens that name a finding stands.
 fn named(tokens: Option<&[Token]>) -> Option<(usize, usize)> {
     tokens?.iter().rev().find(|t| matches!(t.kind, Kind::Finding(_))).map(|t| (t.start, t.end))
@@ -155,21 +162,25 @@ impl<'a> Reader<'a> {
                 slot.kind = Kind::Finding(finding);
             }
         }
+        let topic = named(Some(tokens)).or(spoken_of);
+        let predicates = ellipsis::predicates(self.lexicon, units, tokens, topic);
+        if predicates.len() > usize::from(changed.is_none()) {
+            clause.mood.medical = true;
+            insert(changed.get_or_insert_with(|| tokens.to_vec()), predicates);
+        }
         if let Some(added) = normal::read(self.lexicon, units, changed.as_deref().unwrap_or(tokens), clause) {
             clause.mood.medical = true;
-            let all = changed.get_or_insert_with(|| tokens.to_vec());
-            all.retain(|t| added.iter().all(|a| t.end <= a.start || a.end <= t.start));
-            all.extend(added);
-            all.sort_by_key(|t| t.start);
+            insert(changed.get_or_insert_with(|| tokens.to_vec()), added);
         }
         if changed.is_some() {
             return changed;
         }
-        let focus = Focus {
-            asked: self.asked,
-            last: before.map(|d| d.finding),
-            topic: named(Some(tokens)).or(spoken_of),
-        };
+        let focus =
+            Focus { asked: self.asked, last: before.map(|d| d.finding), topic: named(Some(tokens)).or(spoken_of) };
+        // What a question asks is not what the patient has.
+        if clause.mood.question && clause.mood.wonders {
+            return None;
+        }
         let worse = ellipsis::worse(self.lexicon, self.pack, units, tokens, clause, focus);
         let added = worse.or_else(|| ellipsis::resolve(self.lexicon, self.pack, units, tokens, clause, focus))?;
         clause.mood.medical = true;

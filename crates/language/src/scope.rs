@@ -199,7 +199,7 @@ impl<'a, 'r> Walk<'a, 'r> {
                 // `没甲的时候`: only then, not always.
                 self.said.drafts.pop_if(|draft| Some(draft.end) == start && draft.state == State::Denied);
             }
-            Class::RemedySuffix => {
+            Class::RemedySuffix | Class::Unrelated => {
                 self.said.drafts.pop_if(|draft| Some(draft.end) == start);
             }
             Class::MildAfter | Class::SevereAfter => {
@@ -244,7 +244,9 @@ impl<'a, 'r> Walk<'a, 'r> {
             return;
         }
         let rest = rest.get(..close.unwrap_or(rest.len())).unwrap_or(rest);
-        let other = |t: &Token| matches!(t.kind, Kind::Word(Class::Inert | Class::Wondering | Class::Pregnant));
+        let other = |t: &Token| {
+            matches!(t.kind, Kind::Word(Class::Inert | Class::Wondering | Class::WonderingFirst | Class::Pregnant))
+        };
         // Else it denies something that is no finding (`甲，没去医院`).
         let ends = class != Class::NegatorAhead
             && stop <= end + AHEAD

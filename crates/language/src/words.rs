@@ -38,6 +38,7 @@ pub(crate) enum Class {
     Asking,
     Defining,
     Wondering,
+    WonderingFirst,
     Particle,
     Hedge,
     Unsure,
@@ -69,6 +70,7 @@ pub(crate) enum Class {
     No,
     Yes,
     Fine,
+    Unrelated,
     Often,
     When,
     Perfect,
@@ -222,7 +224,7 @@ mod tests {
 
     use wenzhen_pack::Locale;
 
-    use super::{Class, Table};
+    use super::{Class, Frequency, Table};
 
     #[test]
     fn a_phrase_stands_in_one_list_only() {
@@ -236,7 +238,10 @@ mod tests {
                     lists.entry(word).or_default().push(format!("{class:?}"));
                 }
             }
-            for word in table.ordinals.keys().chain(table.ages.keys()) {
+            let Frequency { words, before, half, ages } = &table.frequency;
+            let frequency = words.iter().chain(before).chain(half).chain(ages);
+            let numbers = table.ordinals.keys().chain(table.ages.keys()).chain(table.units.keys());
+            for word in numbers.chain(frequency) {
                 lists.entry(word).or_default().push("number".into());
             }
             let twice: Vec<_> = lists.into_iter().filter(|(_, lists)| lists.len() > 1).collect();

@@ -106,7 +106,7 @@ fn check(interpreter: &Interpreter, row: &Row) -> Vec<String> {
 fn check_context(want: &Context, found: &Interpretation) -> Vec<String> {
     let facts = &found.context;
     let sex = facts.sex.map(|s| snake(&format!("{s:?}")));
-    let speaks_for = facts.speaks_for.map(|s| snake(&format!("{s:?}")));
+    let speaks_for = Some(facts.speaks_for.map_or_else(|| "nobody".to_owned(), |s| snake(&format!("{s:?}"))));
     let value = found.observations.iter().find_map(|o| o.value);
     let days = found.observations.iter().find_map(|o| o.duration_days);
     let close = |a: f64, b: f64| (a - b).abs() < 0.06;

@@ -197,7 +197,8 @@ impl Writer<'_> {
         let (here, elsewhere) = (rates.present(condition, weighed.finding), rates.base(weighed.finding));
         match (weighed.state, weighed.weight > 0.0) {
             (State::Present, true) => here > elsewhere,
-            (State::Present, false) => here <= elsewhere,
+            // What a condition does not list is no argument against it: people have other things too.
+            (State::Present, false) => here < elsewhere,
             (State::Denied, speaks_for) => speaks_for || here > elsewhere,
             (State::Unsure, _) => false,
         }

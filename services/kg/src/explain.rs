@@ -53,7 +53,7 @@ fn log_odds(model: &Model, query: &Query<'_>, known: &Known, condition: Conditio
         .collect();
     let likelihood = Likelihood::new(model, known);
     let weight = |term: &Term| {
-        let under = |c: ConditionIx| term.ratio(model, c) * likelihood.factor(c, term.complaint);
+        let under = |c: ConditionIx| likelihood.part(model, term, c);
         let mean = others.iter().map(|c| under(*c)).sum::<f64>() / others.len().max(1) as f64;
         under(condition) - mean
     };

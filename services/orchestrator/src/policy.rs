@@ -1,9 +1,11 @@
 //! The policy: what to do next. Pure: the state before the turn and what the agents said determine
 //! the decision, so that every consultation can be replayed bit for bit.
 
+mod precaution;
+
 use wenzhen_language::redflag::ScreenContext;
 use wenzhen_pack::{FindingIx, Level, Pack, Profile, Sex as PackSex};
-use wenzhen_proto::clinical::v1::{FindingState, Sex, Subject, Urgency};
+use wenzhen_proto::clinical::v1::{EmpathyNecessity, FindingState, PatientContext, Sex, Subject, Urgency};
 use wenzhen_proto::guidance::v1::Intent;
 use wenzhen_proto::kg::v1::{Reason, Recommendation};
 use wenzhen_proto::orchestrator::v1::{ConsultationStatus, Decision, DecisionInputs, DecisionKind};
@@ -13,8 +15,14 @@ use crate::state::State;
 use crate::topic::WHY_ASKED;
 
 /// Messages in a row that may lead nowhere before a clinician is called.
-const MISUNDERSTOOD_LIMIT: u32 = 3;
+const MISUNDERSTOOD_LIMIT: u32 = 5;
+/// A question that was not answered so often is left for another one.
+const MISUNDERSTOOD_ONCE: u32 = 1;
+/// Questions for findings before a diagnosis, however clear the opening: it asks before it answers.
+const LEAST_ROUNDS: u32 = 2;
 
+/// Reason of a question that takes the place of one that got no usable answer.
+pub const MOVED_ON: &str = "moved_on";
 /// The field of the person that asks for age and sex.
 pub const AGE_SEX: &str = "age_sex";
 /// The field of the person that asks for pregnancy.
@@ -120,12 +128,14 @@ impl Turn<'_> {
         if self.danger.crisis_heard {
             return Some(decision(DecisionKind::Escalate, "crisis"));
         }
-        let held = self.before.status == ConsultationStatus::HandedOver;
+        let held = self.before.status == ConsultationStatus::HandedOver && self.before.taken_over;
         (self.danger.urgency > Urgency::Today && !held).then(|| decision(DecisionKind::Escalate, "still_urgent"))
     }
 
+    /// A clinician has the dialogue, or is to have it: until one takes over, whoever says something
+    /// that is understood is listened to again.
     fn out_of_hands(&self) -> Option<Decision> {
-        let held = self.before.status == ConsultationStatus::HandedOver;
+        let held = self.before.status == ConsultationStatus::HandedOver && (self.before.taken_over || !self.learned());
         held.then(|| decision(DecisionKind::HandOver, "handed_over"))
     }
 
@@ -133,49 +143,69 @@ impl Turn<'_> {
         (self.intent() == Intent::WantsStop).then(|| decision(DecisionKind::End, "patient"))
     }
 
+    /// Whether the words told anything about the patient.
+    fn learned(&self) -> bool {
+        let person = self.inputs.patient.as_ref().is_some_and(|p| *p != PatientContext::default());
+        let said = !self.inputs.observations.is_empty() || !self.inputs.withdrawn_finding_ids.is_empty();
+        said || !self.inputs.ambiguity_ids.is_empty() || person
+    }
+
     /// Nothing was learned from the words: bring the patient back, gently, and not for ever.
     fn unclear_words(&self) -> Option<Decision> {
-        let learned = !self.inputs.observations.is_empty()
-            || !self.inputs.withdrawn_finding_ids.is_empty()
-            || !self.inputs.ambiguity_ids.is_empty()
-            || self
-                .inputs
-                .patient
-                .as_ref()
-                .is_some_and(|p| *p != wenzhen_proto::clinical::v1::PatientContext::default());
-        if learned || self.concluded_before() {
+        if self.learned() || self.concluded_before() {
             return None;
         }
-        let reason = match self.intent() {
+        let intent = self.intent();
+        let questioning = matches!(intent, Intent::AsksQuestion | Intent::OffTopic | Intent::Unclear);
+        if let Some(topic) = self.answerable().filter(|_| questioning) {
+            return Some(decision(DecisionKind::Answer, topic));
+        }
+        let reason = match intent {
             Intent::Greeting => return Some(decision(DecisionKind::Redirect, "greeting")),
-            Intent::AsksQuestion => return Some(self.question_from_patient()),
+            Intent::AsksQuestion => "later",
             Intent::OffTopic => "off_topic",
             Intent::Unclear | Intent::Unspecified if self.asked_for_context() => return None,
+            // Somebody who says how they feel was understood: comfort and the question again.
+            Intent::Unclear | Intent::Unspecified | Intent::Report if self.feels() => {
+                return Some(decision(DecisionKind::Redirect, "felt"));
+            }
             Intent::Unclear | Intent::Unspecified | Intent::Report => "unclear",
             Intent::Refuses | Intent::Answer | Intent::Correction | Intent::AsksDiagnosis | Intent::WantsStop => {
                 return None;
             }
         };
+        Some(self.brought_back(reason))
+    }
+
+    /// The question again; once it has failed, another one; in the end, a clinician.
+    fn brought_back(&self, reason: &str) -> Decision {
         if self.before.misunderstood + 1 >= MISUNDERSTOOD_LIMIT {
-            return Some(decision(DecisionKind::HandOver, "misunderstood"));
+            return decision(DecisionKind::HandOver, "misunderstood");
         }
-        Some(decision(DecisionKind::Redirect, reason))
+        let asked = self.before.question.as_ref().is_some_and(|q| !q.finding_ids.is_empty());
+        let failed = reason != "off_topic" && self.before.misunderstood >= MISUNDERSTOOD_ONCE;
+        if asked && failed && self.may_ask() {
+            return Decision { finding_ids: self.findings_to_ask(), ..decision(DecisionKind::Ask, MOVED_ON) };
+        }
+        decision(DecisionKind::Redirect, reason)
+    }
+
+    /// The topic of the words, where it can be answered before there is a diagnosis.
+    fn answerable(&self) -> Option<&str> {
+        let topic = self.inputs.question_topic.as_str();
+        let voice = self.knowledge.voice(self.after.locale).ok()?;
+        let before = voice.topics.iter().any(|t| t.before.is_some() && t.id == topic);
+        (before || topic == WHY_ASKED && self.before.question.is_some()).then_some(topic)
+    }
+
+    fn feels(&self) -> bool {
+        let emotion = self.inputs.emotion.unwrap_or_default();
+        emotion.necessity() > EmpathyNecessity::None && !self.inputs.preface.is_empty()
     }
 
     /// A question about the person that got no usable answer is not asked twice.
     fn asked_for_context(&self) -> bool {
         self.before.question.as_ref().is_some_and(|q| !q.context_field.is_empty())
-    }
-
-    fn question_from_patient(&self) -> Decision {
-        let topic = &self.inputs.question_topic;
-        let voice = self.knowledge.voice(self.after.locale).ok();
-        let always = voice.is_some_and(|v| v.topics.iter().any(|t| t.always && t.id == *topic));
-        let why = topic == WHY_ASKED && self.before.question.is_some();
-        if always || why {
-            return decision(DecisionKind::Answer, topic);
-        }
-        decision(DecisionKind::Redirect, "later")
     }
 
     /// An ambiguous saying is clarified once, unless the rest of the words already say what it means.
@@ -224,16 +254,27 @@ impl Turn<'_> {
         if !self.graph_answers() {
             return decision(DecisionKind::Abstain, "no_graph");
         }
-        if self.intent() == Intent::AsksDiagnosis {
+        if self.after.wants_diagnosis {
             return self.conclude("asked_for");
         }
-        // It asks before it answers: even a clear opening is confirmed by one question.
-        let confirm = recommendation == Recommendation::Diagnose && self.before.rounds == 0;
+        if let Some(precaution) = self.precaution() {
+            return precaution;
+        }
+        let confirm = recommendation == Recommendation::Diagnose && self.before.rounds < LEAST_ROUNDS;
         if (recommendation == Recommendation::Ask || confirm) && self.may_ask() {
             let reason = if confirm { "confirm" } else { reason_label(self.inputs.reason) };
             return Decision { finding_ids: self.findings_to_ask(), ..decision(DecisionKind::Ask, reason) };
         }
         self.conclude(reason_label(self.inputs.reason))
+    }
+
+    /// One question for signs of danger, before any other.
+    fn precaution(&self) -> Option<Decision> {
+        if self.before.rounds > 0 || self.concluded_before() {
+            return None;
+        }
+        let finding_ids = precaution::findings(&self.knowledge.pack, self.after);
+        (!finding_ids.is_empty()).then(|| Decision { finding_ids, ..decision(DecisionKind::Ask, "precaution") })
     }
 
     fn graph_answers(&self) -> bool {

@@ -8,12 +8,14 @@ use wenzhen_pack::Pack;
 use wenzhen_proto::clinical::v1::{
     CandidateFinding, EmotionAssessment, Locale, Observation, PatientContext, Pins, RankedCondition, Urgency,
 };
+use wenzhen_proto::guidance::v1::Intent;
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{
     ConsultationStatus, Decided, Decision, DecisionInputs, DecisionKind, Diagnosis, Event, MessageReceived, PlanStatus,
     Question, Replied, Started,
 };
 
+use crate::policy::MOVED_ON;
 use crate::recorder;
 
 /// How far a turn has come.
@@ -89,6 +91,12 @@ pub struct State {
     pub ranked: Arc<[RankedCondition]>,
     /// Findings worth asking as of the last decision.
     pub worth_asking: Arc<[CandidateFinding]>,
+    /// Why each finding of the last question was asked, as the graph said then.
+    pub why: Arc<[CandidateFinding]>,
+    /// A clinician has taken over.
+    pub taken_over: bool,
+    /// The patient has asked for the diagnosis and has not got it yet.
+    pub wants_diagnosis: bool,
     /// Messages in a row that led nowhere.
     pub misunderstood: u32,
     /// All turns.
@@ -163,6 +171,7 @@ impl State {
             Some(Kind::PlanSigned(signed)) => self.settle_plan(PlanStatus::Signed, &signed.note),
             Some(Kind::PlanRejected(rejected)) => self.settle_plan(PlanStatus::Rejected, &rejected.reason),
             Some(Kind::TakenOver(_)) => {
+                self.taken_over = true;
                 self.status = ConsultationStatus::HandedOver;
                 self.question = None;
                 self.waiting_since = None;
@@ -242,6 +251,7 @@ impl State {
             recorder::learn(&mut self.patient, patient);
         }
         self.cues.extend(inputs.cue_ids.iter().cloned());
+        self.wants_diagnosis |= inputs.intent == Intent::AsksDiagnosis as i32;
         if inputs.emotion.is_some() {
             self.emotion = inputs.emotion;
         }
@@ -267,15 +277,20 @@ impl State {
         if !decision.context_field.is_empty() {
             self.context_asked.insert(decision.context_field.clone());
         }
-        let lost = matches!(decision.kind(), DecisionKind::Redirect) && decision.reason != "greeting";
+        let reason = decision.reason.as_str();
+        let redirected = decision.kind() == DecisionKind::Redirect && !matches!(reason, "greeting" | "felt");
+        let lost = redirected || reason == MOVED_ON;
         self.misunderstood = if lost { self.misunderstood + 1 } else { 0 };
         match decision.kind() {
             DecisionKind::Ask => {
                 self.rounds += 1;
+                let asked = self.worth_asking.iter().filter(|c| decision.finding_ids.contains(&c.finding_id));
+                self.why = asked.cloned().collect();
                 self.asked.extend(decision.finding_ids.iter().map(|id| Arc::from(id.as_str())));
                 self.status = ConsultationStatus::Open;
             }
             DecisionKind::Diagnose | DecisionKind::Abstain => {
+                self.wants_diagnosis = false;
                 self.status = ConsultationStatus::Concluded;
                 self.question = None;
                 // A plan for what was said before must not wait for a signature any more.

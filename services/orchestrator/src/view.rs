@@ -24,8 +24,7 @@ pub(crate) fn consultation(
     caller: &Caller,
 ) -> Result<Consultation, Error> {
     let question = state.question.as_deref().cloned();
-    let asked = question.as_ref().map(|q| q.finding_ids.clone()).unwrap_or_default();
-    let why = state.worth_asking.iter().filter(|c| asked.contains(&c.finding_id)).cloned().collect();
+    let why = if question.is_some() { state.why.to_vec() } else { Vec::new() };
     Ok(Consultation {
         consultation_id: id.to_string(),
         version: state.version,

@@ -37,6 +37,10 @@ pub struct OrchestratorVoice {
     pub later: Vec<String>,
     /// Why the standing question was asked. `{findings}`, `{candidates}`, `{question}`.
     pub why: String,
+    /// Why the standing question was asked, when it looks for danger. `{findings}`, `{question}`.
+    pub why_precaution: String,
+    /// What can still be done after an abstention.
+    pub after_abstain: String,
     /// Before the messages of red flags that need help now. `{message}`.
     pub escalate: String,
     /// What to do now when the words sound like danger to life without lighting a red flag.
@@ -73,6 +77,8 @@ pub struct OrchestratorVoice {
     pub thanks: Vec<String>,
     /// Joins items of a list.
     pub list_separator: String,
+    /// Joins names of conditions, which may hold commas.
+    pub condition_separator: String,
     /// Headings of the export.
     pub export: ExportHeadings,
 }
@@ -87,9 +93,9 @@ pub struct Topic {
     pub cues: Vec<String>,
     /// The answer from the record, with placeholders; empty for `why_asked`.
     pub answer: String,
-    /// Can be answered before there is a diagnosis (then without placeholders).
+    /// The answer while there is no diagnosis, without placeholders; unset: it has to wait.
     #[serde(default)]
-    pub always: bool,
+    pub before: Option<String>,
 }
 
 /// Headings of an exported record.

@@ -2,9 +2,10 @@
 
 use wenzhen_pack::ConditionIx;
 
+use super::relevance::Complaint;
 use super::{Ending, Person, Query, Reason, Scored, gain, rank, recommend};
 use crate::model::Model;
-use crate::terms::Known;
+use crate::terms::{Known, Term};
 
 /// Findings are correlated beyond their condition, so that plain naive Bayes is too sure of
 /// itself: the log likelihood is multiplied by this. On real cases (before [`COMPLAINT`]) 0.7 to
@@ -16,6 +17,9 @@ pub const COMPLAINT: f64 = 0.5;
 /// The bonus of complaints ends at this many nats for or against a condition, about two chief
 /// findings: more of them are as correlated as any other findings.
 const MOST_BY_COMPLAINT: f64 = 4.0;
+/// A condition that explains none of the specific complaints is less likely by so many nats: it
+/// would need a second, unrelated reason for coming. Whatever the number or order of complaints.
+pub const UNEXPLAINED: f64 = 2.0;
 
 /// Logarithm of the likelihood of everything known under each condition, against the
 /// reference, in nats and in the pack's order; kept apart by how it came to be known.
@@ -23,13 +27,14 @@ const MOST_BY_COMPLAINT: f64 = 4.0;
 pub struct Likelihood {
     asked: Vec<f64>,
     complaint: Vec<f64>,
+    complaints: Complaint,
 }
 
 impl Likelihood {
     /// Adds up the terms.
     pub fn new(model: &Model, known: &Known) -> Self {
         let zero = vec![0.0; model.pack().conditions.len()];
-        let mut sums = Self { asked: zero.clone(), complaint: zero };
+        let mut sums = Self { asked: zero.clone(), complaint: zero, complaints: Complaint::new(model, known) };
         for term in &known.terms {
             let sum = if term.complaint { &mut sums.complaint } else { &mut sums.asked };
             term.each(model, |condition, ratio| {
@@ -41,8 +46,21 @@ impl Likelihood {
         sums
     }
 
+    /// What a term adds to the logarithm under a condition, tempered. The specific complaints
+    /// share the penalty of conditions that explain none of them.
+    pub fn part(&self, model: &Model, term: &Term, condition: ConditionIx) -> f64 {
+        let complaints = self.complaints.findings();
+        let blamed = term.complaint && complaints.contains(&term.finding);
+        let penalty = if blamed { self.penalty(condition) / complaints.len() as f64 } else { 0.0 };
+        term.ratio(model, condition) * self.factor(condition, term.complaint) - penalty
+    }
+
+    fn penalty(&self, condition: ConditionIx) -> f64 {
+        if self.complaints.unexplained_by(condition) { UNEXPLAINED } else { 0.0 }
+    }
+
     /// The factor on a term's logarithm under a condition.
-    pub fn factor(&self, condition: ConditionIx, complaint: bool) -> f64 {
+    fn factor(&self, condition: ConditionIx, complaint: bool) -> f64 {
         let sum = self.complaint.get(condition.at()).copied().unwrap_or(0.0).abs();
         match complaint {
             true if sum > MOST_BY_COMPLAINT => TEMPER + COMPLAINT * MOST_BY_COMPLAINT / sum,
@@ -54,7 +72,9 @@ impl Likelihood {
     /// The tempered sum of a condition.
     fn total(&self, condition: ConditionIx) -> f64 {
         let at = |sums: &[f64]| sums.get(condition.at()).copied().unwrap_or(0.0);
-        at(&self.asked) * self.factor(condition, false) + at(&self.complaint) * self.factor(condition, true)
+        let tempered =
+            at(&self.asked) * self.factor(condition, false) + at(&self.complaint) * self.factor(condition, true);
+        tempered - self.penalty(condition)
     }
 }
 

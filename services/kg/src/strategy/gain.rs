@@ -9,6 +9,7 @@
 use wenzhen_pack::{ConditionIx, FindingIx, Kind, Observer};
 
 use super::candidates::{Open, open, separated};
+use super::relevance::{Complaint, explains, kinship};
 use super::{Candidate, Query, Ranked};
 use crate::model::Model;
 use crate::sparse::entropy_bits;
@@ -16,6 +17,12 @@ use crate::terms::Known;
 
 /// Candidates that are looked at again after a first finding was picked.
 const SHORT_LIST: usize = 16;
+/// The gain of what no plausible condition shows is multiplied by this: it may be asked when
+/// nothing else is left, not before.
+const BESIDE_THE_POINT: f64 = 0.1;
+/// Of those whose gain is at least this part of the next one's, the one that belongs most to
+/// what is asked already comes first.
+const NEARLY_EQUAL: f64 = 0.8;
 
 /// A branch of what has been picked so far for the same question.
 struct Branch {
@@ -32,11 +39,13 @@ pub fn worth_asking(
     posterior: &[f64],
     ranked: &[Ranked],
 ) -> Vec<Candidate> {
+    let plausible = Complaint::new(model, known).plausible(posterior);
+    let weight = |f: FindingIx| answered(model, query.observer, f) * bearing(model, f, &plausible);
     let mut list: Vec<(Open, f64, f64)> = open(model, query, known)
         .into_iter()
         .map(|open| {
             let (probability, bits) = information(model, open, posterior);
-            (open, probability, bits * answered(model, query.observer, open.finding))
+            (open, probability, bits * weight(open.finding))
         })
         .filter(|(_, _, bits)| *bits > 0.0)
         .collect();
@@ -50,9 +59,13 @@ pub fn worth_asking(
         let rest = list.get_mut(picked..).unwrap_or_default();
         for (open, _, bits) in rest.iter_mut() {
             let beyond: f64 = branches.iter().map(|b| b.weight * information(model, *open, &b.posterior).1).sum();
-            *bits = bits.min(beyond * answered(model, query.observer, open.finding));
+            *bits = bits.min(beyond * weight(open.finding));
         }
         sort(rest);
+        let near = rest.first().map_or(0.0, |next| next.2 * NEARLY_EQUAL);
+        let equals = rest.partition_point(|(.., bits)| *bits >= near);
+        let kin = |open: &Open| kinship(model, last.finding, open.finding);
+        rest.get_mut(..equals).unwrap_or_default().sort_by(|a, b| kin(&b.0).total_cmp(&kin(&a.0)));
     }
     list.truncate(query.limit);
     let candidate = |(open, probability, value): (Open, f64, f64)| Candidate {
@@ -67,6 +80,13 @@ pub fn worth_asking(
 /// Equal gains stay in the pack's order.
 fn sort(list: &mut [(Open, f64, f64)]) {
     list.sort_by(|a, b| b.2.total_cmp(&a.2));
+}
+
+/// 1 for what some plausible condition shows, else little. What they all expect to be absent, or
+/// say nothing of, can only confirm what is known.
+fn bearing(model: &Model, finding: FindingIx, plausible: &[ConditionIx]) -> f64 {
+    let shown = |c: &ConditionIx| model.sparse().entry(*c, finding).is_some_and(explains);
+    if plausible.iter().any(shown) { 1.0 } else { BESIDE_THE_POINT }
 }
 
 /// P(present) and the mutual information with the condition, in bits.

@@ -6,6 +6,7 @@ pub mod bayes;
 mod candidates;
 pub mod dopi;
 mod gain;
+mod relevance;
 
 use wenzhen_pack::{ConditionIx, Dialogue, Evidence, FindingIx, Gate, Observer, Sex, StrategyName};
 
@@ -68,7 +69,8 @@ pub struct Candidate {
     /// The finding.
     pub finding: FindingIx,
     /// Strategy bayes: expected gain in bits, beyond that of the findings before it in the
-    /// same question. Strategy dopi: FinalScore.
+    /// same question, made smaller where it does not bear on the complaint. Strategy dopi:
+    /// FinalScore.
     pub value: f64,
     /// P(present) as expected now; 0 under strategy dopi.
     pub probability: f64,
@@ -121,7 +123,8 @@ pub struct Recommendation {
 pub struct Scored {
     /// Conditions that can concern the person, best first.
     pub ranked: Vec<Ranked>,
-    /// Findings worth asking, best first.
+    /// Findings worth asking, best first; of nearly equal ones those that belong to the ones
+    /// before them in the same question.
     pub worth_asking: Vec<Candidate>,
     /// The recommendation.
     pub recommendation: Recommendation,

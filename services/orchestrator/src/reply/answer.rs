@@ -52,7 +52,7 @@ pub(super) async fn abstain(material: &Material<'_>, composer: &mut Composer<'_>
     let candidates = if names.is_empty() {
         String::new()
     } else {
-        voice.abstain_candidates.replace("{candidates}", &names.join(&voice.list_separator))
+        voice.abstain_candidates.replace("{candidates}", &names.join(&voice.condition_separator))
     };
     let text = voice.abstain.replace("{candidates}", &candidates).replace("{referral}", &voice.referral);
     composer.line(&text).await;
@@ -77,14 +77,14 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
     let template = answer.map_or(&voice.answer_default, |t| &t.answer);
     match &material.after.diagnosis {
         Some(diagnosis) => composer.line(&fill(material, template, diagnosis)?).await,
-        None if answer.is_some_and(|t| t.always) => {
-            composer.line(template).await;
+        None if answer.is_some_and(|t| t.before.is_some()) => {
+            composer.line(answer.and_then(|t| t.before.as_deref()).unwrap_or_default()).await;
             if let Some(question) = &material.before.question {
                 composer.line(&question.text).await;
                 composer.question = Some((**question).clone());
             }
         }
-        None => abstain(material, composer).await?,
+        None => composer.line(&voice.after_abstain).await,
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ pub(crate) fn why_asked(knowledge: &Knowledge, state: &State, locale: clinical::
     let locale = knowledge.locale(locale);
     let Some(question) = &state.question else { return Ok(String::new()) };
     let findings: Vec<String> = question.finding_ids.iter().map(|id| knowledge.finding_name(id, locale)).collect();
-    let separated = state.worth_asking.iter().filter(|c| question.finding_ids.contains(&c.finding_id));
+    let separated = state.why.iter().filter(|c| question.finding_ids.contains(&c.finding_id));
     let mut names: Vec<String> = Vec::new();
     for id in separated.flat_map(|c| &c.separates) {
         let name = knowledge.condition_name(id, locale);
@@ -103,11 +103,17 @@ pub(crate) fn why_asked(knowledge: &Knowledge, state: &State, locale: clinical::
             names.push(name);
         }
     }
-    if findings.is_empty() || names.is_empty() {
+    if findings.is_empty() {
         return Ok(question.text.clone());
     }
+    if names.is_empty() {
+        // Asked as a precaution: it separates nothing, it may mean danger.
+        let text = voice.why_precaution.replace("{findings}", &findings.join(&voice.list_separator));
+        return Ok(text.replace("{question}", &question.text));
+    }
     let text = voice.why.replace("{findings}", &findings.join(&voice.list_separator));
-    Ok(text.replace("{candidates}", &names.join(&voice.list_separator)).replace("{question}", &question.text))
+    let candidates = names.join(&voice.condition_separator);
+    Ok(text.replace("{candidates}", &candidates).replace("{question}", &question.text))
 }
 
 /// Fills a template from the diagnosis; herbs, formulas and doses have no placeholder.

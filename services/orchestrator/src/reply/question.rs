@@ -9,7 +9,7 @@ use wenzhen_proto::orchestrator::v1::{DecisionKind, Question, Stage};
 
 use super::{Composer, Material};
 use crate::agents::call;
-use crate::policy::PREGNANCY;
+use crate::policy::{MOVED_ON, PREGNANCY};
 use crate::{Error, knowledge};
 
 /// Asks.
@@ -32,6 +32,9 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
     };
     let intent = Intent::try_from(material.inputs.intent).unwrap_or_default();
     match intent {
+        _ if decision.reason == MOVED_ON => {
+            composer.line(&material.pick(&voice.refused).replace("{question}", &question.text)).await;
+        }
         Intent::Refuses => {
             composer.line(&material.pick(&voice.refused).replace("{question}", &question.text)).await;
         }
@@ -120,7 +123,9 @@ pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_
     };
     let variant = material.pick(variants);
     let fallback = voice.ask_complaint.as_str();
-    let line = if material.decision.reason == "greeting" {
+    let line = if material.decision.reason == "felt" {
+        if text.is_empty() { fallback.to_owned() } else { text.to_owned() }
+    } else if material.decision.reason == "greeting" {
         if text.is_empty() { variant.to_owned() } else { text.to_owned() }
     } else if material.decision.reason == "no_complaint" && text.is_empty() {
         fallback.to_owned()

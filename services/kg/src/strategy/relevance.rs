@@ -1,0 +1,106 @@
+//! What bears on the complaint: which conditions explain it, and which findings those show.
+//!
+//! The expected gain alone knows no relevance: a frequent finding of a condition that has
+//! nothing to do with the complaint can carry bits, and the question looks random. A condition
+//! *explains* a finding that it makes clearly commoner than usual; the rates do that for the
+//! parents and the children of what it lists, too.
+
+use wenzhen_pack::{ConditionIx, FindingIx, Kind, State};
+
+use crate::model::Model;
+use crate::sparse::{Entry, View};
+use crate::terms::{Known, Term};
+
+/// A condition explains a finding that it makes more likely than usual by so many nats.
+const EXPLAINS: f64 = 0.2;
+/// The plausible conditions are the fewest that hold this much of the probability of all that
+/// explain the complaint.
+const PLAUSIBLE: f64 = 0.8;
+
+/// Whether the condition of `entry` makes its finding clearly commoner than usual.
+pub fn explains(entry: &Entry) -> bool {
+    let above = |view: &View| view.ln_present > EXPLAINS;
+    above(&entry.marginal) || above(&entry.given_parent) && entry.weight > 0.0
+}
+
+/// Whether a term is a specific complaint: brought up unasked, present, and neither how it came
+/// about nor what was before. A parent stands behind its child, which says more.
+pub fn specific(model: &Model, known: &Known, term: &Term) -> bool {
+    let findings = &model.pack().findings;
+    let kind = findings.get(term.finding.at()).map(|f| f.kind);
+    let refined = known.terms.iter().any(|other| {
+        let child = findings.get(other.finding.at());
+        other.state == State::Present && child.is_some_and(|c| c.parent == Some(term.finding))
+    });
+    term.complaint
+        && term.state == State::Present
+        && !refined
+        && !matches!(kind, None | Some(Kind::Exposure | Kind::History))
+}
+
+/// How each condition, in the pack's order, stands to the complaint.
+#[derive(Debug, Clone)]
+pub struct Complaint {
+    /// The specific complaints.
+    findings: Vec<FindingIx>,
+    explained: Vec<bool>,
+}
+
+impl Complaint {
+    /// Finds the specific complaints and who explains one of them.
+    pub fn new(model: &Model, known: &Known) -> Self {
+        let specific = |t: &&Term| specific(model, known, t);
+        let findings: Vec<FindingIx> = known.terms.iter().filter(specific).map(|t| t.finding).collect();
+        let mut explained = vec![false; model.pack().conditions.len()];
+        for entry in findings.iter().flat_map(|f| model.sparse().of_finding(*f)).filter(|e| explains(e)) {
+            if let Some(flag) = explained.get_mut(entry.condition.at()) {
+                *flag = true;
+            }
+        }
+        Self { findings, explained }
+    }
+
+    /// The specific complaints, in the pack's order.
+    pub fn findings(&self) -> &[FindingIx] {
+        &self.findings
+    }
+
+    /// Whether a condition leaves every specific complaint unexplained; never without any.
+    pub fn unexplained_by(&self, condition: ConditionIx) -> bool {
+        !self.findings.is_empty() && self.explained.get(condition.at()) != Some(&true)
+    }
+
+    /// The plausible conditions, likeliest first. Without specific complaints, and where nothing
+    /// explains them, all conditions compete.
+    pub fn plausible(&self, posterior: &[f64]) -> Vec<ConditionIx> {
+        let anyone = !self.explained.contains(&true);
+        let mut list: Vec<(ConditionIx, f64)> = posterior
+            .iter()
+            .enumerate()
+            .map(|(c, p)| (ConditionIx::new(c), *p))
+            .filter(|(c, p)| *p > 0.0 && (anyone || !self.unexplained_by(*c)))
+            .collect();
+        list.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let mut open = list.iter().map(|(_, p)| p).sum::<f64>() * PLAUSIBLE;
+        let within = |(_, p): &(ConditionIx, f64)| {
+            let needed = open > 0.0;
+            open -= p;
+            needed
+        };
+        list.into_iter().take_while(within).map(|(c, _)| c).collect()
+    }
+}
+
+/// How much two findings belong together: at least 1 under one parent, plus the share of the
+/// conditions explaining either that explain both (0 to 1).
+pub fn kinship(model: &Model, a: FindingIx, b: FindingIx) -> f64 {
+    let parent = |f: FindingIx| model.pack().findings.get(f.at()).and_then(|x| x.parent);
+    let family = parent(a).is_some() && parent(a) == parent(b) || parent(a) == Some(b) || parent(b) == Some(a);
+    let explaining = |f: FindingIx| -> Vec<ConditionIx> {
+        model.sparse().of_finding(f).iter().filter(|e| explains(e)).map(|e| e.condition).collect()
+    };
+    let (of_a, of_b) = (explaining(a), explaining(b));
+    let both = of_a.iter().filter(|c| of_b.contains(c)).count();
+    let either = of_a.len() + of_b.len() - both;
+    f64::from(u8::from(family)) + if either > 0 { both as f64 / either as f64 } else { 0.0 }
+}
