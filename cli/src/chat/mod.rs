@@ -10,6 +10,7 @@ mod remembered;
 mod render;
 mod terminal;
 mod ui;
+mod wrap;
 
 use wenzhen_pack::Locale;
 

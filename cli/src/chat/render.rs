@@ -2,11 +2,13 @@
 
 use std::io::{IsTerminal as _, Write as _, stdout};
 
+use unicode_width::UnicodeWidthStr as _;
 use wenzhen_proto::clinical::v1::Urgency;
 use wenzhen_proto::orchestrator::v1::send_message_response::Update;
 use wenzhen_proto::orchestrator::v1::{Diagnosis, PlanStatus, Question, SendMessageResponse, UrgencyRaised};
 
 use super::ui::Ui;
+use super::wrap::Wrapper;
 
 /// Writes to standard output, with colour where a person looks at it.
 pub struct Screen {
@@ -14,12 +16,25 @@ pub struct Screen {
     colour: bool,
     /// A progress line stands and is to be wiped.
     thinking: bool,
+    wrapper: Wrapper,
+    /// Messages that the banner of this turn has shown: the reply need not repeat them.
+    shown: Vec<String>,
 }
+
+/// Columns where the terminal does not tell.
+const WIDTH: usize = 100;
 
 impl Screen {
     /// A screen. `NO_COLOR` (any value but the empty one) and a redirected output take the colour away.
     pub fn new(ui: Ui, no_colour: bool) -> Self {
-        Self { ui, colour: stdout().is_terminal() && !no_colour, thinking: false }
+        let colour = stdout().is_terminal() && !no_colour;
+        Self { ui, colour, thinking: false, wrapper: Wrapper::new(width()), shown: Vec::new() }
+    }
+
+    /// Writes text, broken at words to the width of the terminal.
+    fn prose(&mut self, text: &str) {
+        let wrapped = self.wrapper.feed(text);
+        self.write(&wrapped);
     }
 
     /// Writes text as it is.
@@ -30,15 +45,17 @@ impl Screen {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
-    /// Writes a line.
+    /// Writes a line, broken at words.
     pub fn line(&mut self, text: &str) {
-        self.write(&format!("{text}\n"));
+        let wrapped = Wrapper::new(width()).feed(text);
+        self.write(&format!("{wrapped}\n"));
     }
 
     /// Writes a dim line.
     pub fn aside(&mut self, text: &str) {
-        let text = self.paint("2", text);
-        self.line(&text);
+        let wrapped = Wrapper::new(width()).feed(text);
+        let text = self.paint("2", &wrapped);
+        self.write(&format!("{text}\n"));
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
@@ -56,11 +73,16 @@ impl Screen {
         match update.update {
             Some(Update::Progress(progress)) => self.think(progress.stage),
             Some(Update::Urgency(urgency)) => self.urgency(&urgency),
-            Some(Update::Text(delta)) => self.write(&delta.text),
+            Some(Update::Text(delta)) => {
+                let text = self.shown.iter().fold(delta.text, |text, message| text.replace(message.as_str(), ""));
+                self.prose(&text);
+            }
             Some(Update::Question(question)) => self.question(&question),
             Some(Update::Diagnosis(diagnosis)) => self.diagnosis(&diagnosis),
             Some(Update::Completed(completed)) => {
                 self.write("\n");
+                self.wrapper = Wrapper::new(width());
+                self.shown.clear();
                 if completed.ended {
                     let ended = self.ui.ended.clone();
                     self.aside(&ended);
@@ -89,26 +111,41 @@ impl Screen {
             Urgency::Crisis => ("1;97;45", &self.ui.crisis),
             _ => ("1;30;43", &self.ui.today),
         };
-        let rule = "!".repeat(64);
-        let title = format!("!!!  {title}  !!!");
-        let mut lines = vec![rule.clone(), title];
-        lines.extend(raised.red_flags.iter().map(|flag| flag.message.clone()));
+        let rule = "!".repeat(width().min(64));
+        let mut lines = vec![rule.clone(), format!("!!!  {title}  !!!")];
+        lines.extend(raised.red_flags.iter().map(|flag| Wrapper::new(width()).feed(&flag.message)));
         lines.push(rule);
-        for line in lines {
-            let line = self.paint(code, &line);
-            self.line(&line);
+        self.shown.extend(raised.red_flags.iter().map(|flag| flag.message.clone()));
+        for line in lines.iter().flat_map(|line| line.lines()) {
+            let line = self.paint(code, line);
+            self.write(&format!("{line}\n"));
         }
     }
 
+    /// The quick answers of a question, after its text.
     fn question(&mut self, question: &Question) {
-        if question.quick_answers.is_empty() {
-            return;
+        let mut line = String::from(" ");
+        for (i, answer) in question.quick_answers.iter().enumerate() {
+            let answer = format!(" [{}] {answer}", i + 1);
+            if line.width() + answer.width() > width() {
+                let full = self.paint("2", &line);
+                self.write(&format!("\n{full}"));
+                line = String::from(" ");
+            }
+            line.push_str(&answer);
         }
-        let answers = question.quick_answers.iter().enumerate().map(|(i, a)| format!("[{}] {a}", i + 1));
-        let answers: Vec<String> = answers.collect();
-        let quick = format!("\n  {}  {}", answers.join("  "), self.ui.quick);
-        let quick = self.paint("2", &quick);
-        self.write(&quick);
+        if !question.quick_answers.is_empty() {
+            let last = self.paint("2", &format!("{line} {}", self.ui.quick));
+            self.write(&format!("\n{last}"));
+        }
+    }
+
+    /// A question that stands, in full.
+    pub fn standing(&mut self, question: &Question) {
+        self.prose(&question.text);
+        self.question(question);
+        self.write("\n");
+        self.wrapper = Wrapper::new(width());
     }
 
     fn diagnosis(&mut self, diagnosis: &Diagnosis) {
@@ -149,4 +186,9 @@ impl Screen {
             self.line(&format!("  {}", diagnosis.clinician_note));
         }
     }
+}
+
+/// Columns of the terminal.
+fn width() -> usize {
+    terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).max(20))
 }

@@ -73,7 +73,7 @@ impl<'a> Chat<'a> {
                     let resumed = screen.ui.resumed.clone();
                     screen.aside(&resumed);
                     let question = consultation.question.unwrap_or_default();
-                    screen.line(&question.text);
+                    screen.standing(&question);
                     let quick_answers = question.quick_answers;
                     return Ok(Self { args, connection, session, locale, quick_answers });
                 }
@@ -95,7 +95,8 @@ impl<'a> Chat<'a> {
             "undo" => self.undo(screen).await?,
             "plan" => self.plan(screen).await?,
             "export" => self.export(rest.trim(), screen).await?,
-            "delete" => self.delete(screen).await?,
+            "delete" if rest.trim() == "yes" => self.delete(screen).await?,
+            "delete" => screen.line(&screen.ui.delete_confirm.clone()),
             "new" => self.renew(screen).await?,
             "clinician" => {
                 let (channel, key) = (&self.connection.channel, self.connection.clinician_key.as_deref());
@@ -134,8 +135,13 @@ impl<'a> Chat<'a> {
     }
 
     async fn why(&mut self, screen: &mut Screen) -> Result<(), Status> {
-        let why = self.session.get().await?.why_text;
-        screen.line(if why.is_empty() { screen.ui.no_question.clone() } else { why }.as_str());
+        let consultation = self.session.get().await?;
+        match consultation.question {
+            Some(question) if !consultation.why_text.is_empty() => {
+                screen.standing(&api::Question { text: consultation.why_text, ..question });
+            }
+            _ => screen.line(&screen.ui.no_question.clone()),
+        }
         Ok(())
     }
 
@@ -146,7 +152,7 @@ impl<'a> Chat<'a> {
         screen.line(&screen.ui.undone.clone());
         let question = undone.question.unwrap_or_default();
         if !question.text.is_empty() {
-            screen.line(&question.text);
+            screen.standing(&question);
         }
         self.quick_answers = question.quick_answers;
         Ok(())
@@ -155,7 +161,7 @@ impl<'a> Chat<'a> {
     async fn plan(&mut self, screen: &mut Screen) -> Result<(), Status> {
         match self.session.get().await?.diagnosis {
             Some(diagnosis) => screen.plan(&diagnosis),
-            None => screen.line(&screen.ui.no_question.clone()),
+            None => screen.line(&screen.ui.no_plan.clone()),
         }
         Ok(())
     }

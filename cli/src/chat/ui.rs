@@ -21,6 +21,8 @@ pub struct Ui {
     pub ended: String,
     pub exported: String,
     pub deleted: String,
+    pub delete_confirm: String,
+    pub no_plan: String,
     pub no_question: String,
     pub plan_waiting: String,
     pub plan_signed: String,

@@ -78,7 +78,9 @@ fn mood(units: &[Unit], tokens: &[Token], range: Range<usize>, end: char) -> Moo
     let leads =
         |t: &&Token| !matches!(t.kind, Kind::Word(Class::Filler | Class::List | Class::Contrast | Class::Greeting));
     let begins = tokens.iter().find(leads).filter(|t| t.kind.is(Class::WonderingFirst));
-    let first = begins.is_some_and(|t| residue(units, tokens, range.start, t.start) == 0);
+    // `when I walk` tells the occasion: a question has its verb before the person.
+    let tells = |t: &Token| tokens.iter().any(|p| p.start == t.end && matches!(p.kind, Kind::Subject { .. }));
+    let first = begins.is_some_and(|t| residue(units, tokens, range.start, t.start) == 0 && !tells(t));
     let wonders = has(Class::Wondering) || first || (end == '?' && has(Class::WonderingFirst));
     let particle = position(Class::Particle);
     let asking = has(Class::Asking);

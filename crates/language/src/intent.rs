@@ -48,7 +48,8 @@ pub(crate) fn decide(
     if said {
         return if has(Class::Stop) { Intent::WantsStop } else { Intent::Report };
     }
-    let question = clauses.iter().any(|c| c.mood.question || c.mood.asks || c.end == '?');
+    let asks = |c: &Clause| (c.mood.question || c.mood.asks || c.end == '?') && !greets(c, tokens);
+    let question = clauses.iter().any(asks);
     if has(Class::OffTopic) {
         return Intent::OffTopic;
     }
@@ -68,4 +69,13 @@ pub(crate) fn decide(
         return Intent::Greeting;
     }
     Intent::Unclear
+}
+
+/// Whether a clause is nothing but a greeting, which asks nothing even with a question mark.
+fn greets(clause: &Clause, tokens: &[Token]) -> bool {
+    let own = tokens.get(clause.tokens.clone()).unwrap_or(&[]);
+    let covered: usize = own.iter().map(|t| t.end - t.start).sum();
+    covered == clause.units.len()
+        && own.iter().any(|t| t.kind.is(Class::Greeting))
+        && own.iter().all(|t| t.kind.is(Class::Greeting) || t.kind.is(Class::Filler))
 }

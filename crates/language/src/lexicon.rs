@@ -7,7 +7,7 @@ use wenzhen_pack::{FindingIx, Locale, Pack, Sex};
 
 use crate::compile::{Builder, family};
 use crate::units::{Unit, Vocabulary};
-use crate::words::{Class, Table};
+use crate::words::{Brief, Class, Table};
 use crate::{LanguageError, Subject, normal};
 
 /// What a match means.
@@ -83,6 +83,8 @@ pub(crate) struct Lexicon {
     pub(crate) measured: Vec<FindingIx>,
     /// What says that somebody is allergic, before and behind the substance.
     pub(crate) allergic: [Vec<Pattern>; 2],
+    /// Words of a message that tells only age and sex.
+    pub(crate) brief: Vec<Brief>,
     /// Words of one unit for what is done.
     pub(crate) perfect: Vec<char>,
     /// What a row of units means.
@@ -158,6 +160,7 @@ impl Lexicon {
             degrees,
             measured,
             allergic,
+            brief: tables.iter().map(|t| t.brief.clone()).collect(),
             perfect,
             exact: kinds,
             family,

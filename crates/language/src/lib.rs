@@ -14,6 +14,7 @@
 //! own, [`frames`] words questions, and [`proto`] turns results into messages.
 
 mod answer;
+mod brief;
 mod clause;
 mod compile;
 mod context;

@@ -130,6 +130,9 @@ struct Numerals {
     several: char,
     units: Vec<String>,
     after: Vec<char>,
+    /// Words before and behind a number that needs no unit.
+    bare_before: Vec<String>,
+    bare_after: Vec<String>,
 }
 
 static NUMERALS: LazyLock<Option<Numerals>> = LazyLock::new(|| {
@@ -162,10 +165,24 @@ fn numeral(cells: &[Cell], at: usize) -> Option<(String, usize)> {
         }
         _ => false,
     });
-    if !(before_unit || behind_unit) {
+    let alone = || run.len() > 1 && run.contains(&Part::Place(10)) && n.stands_alone(cells.get(..at), rest);
+    if !(before_unit || behind_unit || alone()) {
         return None;
     }
     Some((written(&run)?, len))
+}
+
+/// The most characters beside a number without a unit that are looked at; more are never known.
+const CLAUSE: usize = 6;
+
+/// Whether a short text is nothing but words of a list.
+fn made_of(text: &str, words: &[String]) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let Some(next) = words.iter().find_map(|w| rest.strip_prefix(w.as_str())) else { return false };
+        rest = next;
+    }
+    true
 }
 
 /// A character of a numeral.
@@ -178,6 +195,16 @@ enum Part {
 }
 
 impl Numerals {
+    /// Whether a number fills its clause but for a few words that go with an age.
+    fn stands_alone(&self, before: Option<&[Cell]>, behind: &[Cell]) -> bool {
+        let clause = |cells: &mut dyn Iterator<Item = &Cell>| -> String {
+            cells.map(|cell| cell.c).take_while(|c| c.is_alphanumeric()).take(CLAUSE).collect()
+        };
+        let before: String = clause(&mut before.unwrap_or(&[]).iter().rev()).chars().rev().collect();
+        let behind = clause(&mut behind.iter());
+        made_of(&before, &self.bare_before) && made_of(&behind, &self.bare_after)
+    }
+
     fn part(&self, c: char) -> Option<Part> {
         if !is_han(c) {
             return None;

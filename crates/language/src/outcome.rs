@@ -13,7 +13,9 @@ use crate::reader::Reader;
 use crate::scan::residue;
 use crate::units::Unit;
 use crate::words::Class;
-use crate::{AmbiguousSaying, ContextFacts, Intent, Interpretation, Normalised, Observation, Subject, context, intent};
+use crate::{
+    AmbiguousSaying, ContextFacts, Intent, Interpretation, Normalised, Observation, Subject, brief, context, intent,
+};
 
 /// Months of age below which nobody writes of himself.
 const WRITES_FROM: u32 = 72;
@@ -244,6 +246,13 @@ impl Reader<'_> {
                 asked: !self.asked.is_empty(),
             };
             context::add(&mut facts, &told, patient.or(Some(Subject::SelfPatient)), self.lexicon, text);
+        }
+        let (normalised, ..) = text;
+        // A number that measures something is no age.
+        let measures = self.drafts.iter().any(|d| d.value.is_some());
+        if let Some((months, sex)) = brief::read(self.lexicon, &normalised.text).filter(|_| !measures) {
+            facts.age_months = Some(months);
+            facts.sex = sex.or(facts.sex);
         }
         if facts.age_months.is_some_and(|months| months < WRITES_FROM) {
             facts.speaks_for.get_or_insert(Subject::Child);

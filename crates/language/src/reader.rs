@@ -360,7 +360,7 @@ impl<'a> Reader<'a> {
                 return;
             }
         }
-        if self.settles_before(&bare, index, reading.timed) {
+        if self.takes_up(&bare, reading) || self.settles_before(&bare, index, reading.timed) {
             return;
         }
         let follows = self.drafts.get(self.last).is_some_and(|d| d.clause + 1 == index)
@@ -383,6 +383,28 @@ impl<'a> Reader<'a> {
         if self.whole.is_none() || bare.scope == Scope::All {
             self.whole = Some(Whole { bare, span, who, clause: index });
         }
+    }
+
+    /// `I have no 甲. Actually I did`: a verb alone stands for what was denied just before, not for
+    /// what was asked.
+    fn takes_up(&mut self, bare: &Bare, reading: &Reading<'_>) -> bool {
+        let has = |class: Class| reading.tokens.iter().any(|t| t.kind.is(class));
+        let verb = self.locale == Locale::En && has(Class::Affirm) && !has(Class::Yes);
+        if !verb || bare.state != State::Present || bare.scope != Scope::Asked {
+            return false;
+        }
+        let last = self.drafts.get_mut(self.last..).unwrap_or_default();
+        let denied = |d: &Draft| d.state == State::Denied && d.clause + 1 == reading.index;
+        if last.is_empty() || last.len() > NEAR || !last.iter().all(denied) {
+            return false;
+        }
+        for draft in last {
+            draft.state = State::Present;
+            draft.past = bare.past || reading.timed == Some(Timed::Then);
+            draft.severity = bare.severity;
+            draft.bare = false;
+        }
+        true
     }
 
     /// Whether a bare clause is about what stood before it in the utterance.

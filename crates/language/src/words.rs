@@ -117,6 +117,7 @@ pub(crate) struct Table {
     pub ordinals: BTreeMap<String, Vec<i8>>,
     pub subject: Vec<SubjectWords>,
     pub sex: Vec<SexWords>,
+    pub brief: Brief,
     pub family: Affixes,
     pub derive: Derive,
     pub whether: Whether,
@@ -148,6 +149,17 @@ pub(crate) struct SubjectWords {
 pub(crate) struct SexWords {
     pub sex: Sex,
     pub words: Vec<String>,
+}
+
+/// Words of a message that is nothing but an age, a sex or both.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Brief {
+    pub m: Vec<String>,
+    pub f: Vec<String>,
+    /// Behind a round number: some years more.
+    pub more: Vec<String>,
+    /// Words that tell nothing more.
+    pub beside: Vec<String>,
 }
 
 /// How a family history is named after the finding.

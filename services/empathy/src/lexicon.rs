@@ -68,11 +68,14 @@ impl Lexicon {
         })
     }
 
-    /// Where a normalised text shows danger to life, if it does.
+    /// Where a normalised text shows danger to life, if it does. What a mask covers is denied or
+    /// somebody else's story.
     pub fn crisis(&self, text: &str) -> Option<(usize, usize)> {
+        let masked = self.mask(text);
+        let read = masked.as_deref().unwrap_or(text);
         self.crisis
-            .find_iter(text)
-            .find(|hit| bounded(text, hit.start(), hit.end()))
+            .find_iter(read)
+            .find(|hit| bounded(read, hit.start(), hit.end()))
             .map(|hit| (hit.start(), hit.end()))
     }
 

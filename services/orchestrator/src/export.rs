@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use wenzhen_pack::Locale;
 use wenzhen_pack::voice::ExportHeadings;
-use wenzhen_proto::clinical::v1::FindingState;
+use wenzhen_proto::clinical::v1::{FindingState, Urgency};
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{Consultation, Diagnosis, Event};
 
@@ -51,7 +51,14 @@ fn findings(
             _ => writeln!(page, "- {name}"),
         };
     }
-    let _ = writeln!(page, "\n{}: {}\n", headings.urgency, consultation.urgency().as_str_name());
+    let [routine, today, crisis, emergency] = &headings.urgency_names;
+    let urgency = match consultation.urgency() {
+        Urgency::Unspecified | Urgency::Routine => routine,
+        Urgency::Today => today,
+        Urgency::Crisis => crisis,
+        Urgency::Emergency => emergency,
+    };
+    let _ = writeln!(page, "\n{}: {urgency}\n", headings.urgency);
 }
 
 fn diagnosis(page: &mut String, diagnosis: &Diagnosis, headings: &ExportHeadings) {
@@ -78,5 +85,12 @@ fn diagnosis(page: &mut String, diagnosis: &Diagnosis, headings: &ExportHeadings
 
 /// Line feeds would end a Markdown paragraph; patients write them.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut line = String::with_capacity(text.len());
+    for part in text.lines().map(str::trim).filter(|part| !part.is_empty()) {
+        if line.ends_with(|c: char| c.is_ascii()) {
+            line.push(' ');
+        }
+        line.push_str(part);
+    }
+    line
 }

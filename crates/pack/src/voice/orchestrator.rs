@@ -122,6 +122,8 @@ pub struct ExportHeadings {
     pub plan: String,
     /// Urgency.
     pub urgency: String,
+    /// Routine, today, crisis, emergency.
+    pub urgency_names: [String; 4],
     /// The last line.
     pub disclaimer: String,
 }

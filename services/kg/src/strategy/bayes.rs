@@ -19,7 +19,7 @@ pub const COMPLAINT: f64 = 0.5;
 const MOST_BY_COMPLAINT: f64 = 4.0;
 /// A condition that explains none of the specific complaints is less likely by so many nats: it
 /// would need a second, unrelated reason for coming. Whatever the number or order of complaints.
-pub const UNEXPLAINED: f64 = 2.0;
+pub const UNEXPLAINED: f64 = 1.0;
 
 /// Logarithm of the likelihood of everything known under each condition, against the
 /// reference, in nats and in the pack's order; kept apart by how it came to be known.

@@ -24,13 +24,14 @@ pub fn explains(entry: &Entry) -> bool {
 }
 
 /// Whether a term is a specific complaint: brought up unasked, present, and neither how it came
-/// about nor what was before. A parent stands behind its child, which says more.
+/// about nor what was before. A parent stands behind a child
+/// that was brought up, too, and says more.
 pub fn specific(model: &Model, known: &Known, term: &Term) -> bool {
     let findings = &model.pack().findings;
     let kind = findings.get(term.finding.at()).map(|f| f.kind);
     let refined = known.terms.iter().any(|other| {
         let child = findings.get(other.finding.at());
-        other.state == State::Present && child.is_some_and(|c| c.parent == Some(term.finding))
+        other.complaint && other.state == State::Present && child.is_some_and(|c| c.parent == Some(term.finding))
     });
     term.complaint
         && term.state == State::Present

@@ -37,7 +37,10 @@ pub(crate) async fn compose(
     let voice = scene.knowledge.voice(after.locale)?;
     let kind = decision.kind();
     if kind != DecisionKind::Diagnose && decision.urgency() <= Urgency::Today {
-        composer.safely(scene, &inputs.preface).await;
+        // Thanks have an answer of their own.
+        if decision.reason != "thanks" {
+            composer.safely(scene, &inputs.preface).await;
+        }
         let today = material.messages(&decision.raised_flag_ids);
         if !today.is_empty() {
             composer.line(&voice.today.replace("{message}", &today)).await;

@@ -3,7 +3,7 @@
 use wenzhen_language::Utterance;
 use wenzhen_language::redflag::ScreenContext;
 use wenzhen_pack::{FindingIx, Locale};
-use wenzhen_proto::clinical::v1::{Agent, Degradation, PatientContext, Sex};
+use wenzhen_proto::clinical::v1::{Agent, Degradation, FindingState, PatientContext, Sex};
 use wenzhen_proto::empathy::v1::{AssessRequest, AssessResponse};
 use wenzhen_proto::guidance::v1::{InterpretRequest, InterpretResponse};
 use wenzhen_proto::orchestrator::v1::{DecisionInputs, Stage, UrgencyRaised};
@@ -40,8 +40,11 @@ pub(super) fn words(scene: &Scene<'_>, state: &State, text: &str) -> Words {
     Words { cue_ids, topic: knowledge.topics.of(text, locale), person, locale }
 }
 
+/// Shorter words of Latin letters ("ok", "CT", "y") are written in Chinese too.
+const ENGLISH_FROM: usize = 4;
+
 /// The language to go on in: that of the words. A dialogue under way does not change it for an "ok"
-/// among Chinese, or for one character among English.
+/// among Chinese, or for one character among English; nor does a first "y" begin one in English.
 fn language(state: &State, text: &str) -> Option<Locale> {
     let settled = crate::knowledge::to_locale(state.locale);
     let written = wenzhen_language::detect_locale(text);
@@ -53,6 +56,7 @@ fn language(state: &State, text: &str) -> Option<Locale> {
             };
             Some(if enough { written } else { settled })
         }
+        (Some(settled), Some(Locale::En)) if text.trim().len() < ENGLISH_FROM => Some(settled),
         (settled, written) => written.or(settled),
     }
 }
@@ -124,6 +128,10 @@ pub(super) async fn understand(scene: &Scene<'_>, state: &State, said: Said<'_>,
         fallback(scene, state, said)
     });
     if let Some(question) = &state.question {
+        if !question.ambiguity_id.is_empty() {
+            // "None of these" says that the saying meant something else, not that nothing is there.
+            read.observations.retain(|o| !(o.answers_question && o.state() == FindingState::Denied));
+        }
         super::person::complete(scene.knowledge, &question.context_field, (said.text, said.written()), &mut read);
     }
     let felt = assessed.unwrap_or_else(|why| {
