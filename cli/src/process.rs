@@ -162,7 +162,9 @@ fn store(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
             }
-            Arc::new(RedbStore::open(path).with_context(|| format!("cannot open {}", path.display()))?)
+            let hint =
+                || format!("cannot open {} (if another wenzhen has it: --connect to it, or --memory)", path.display());
+            Arc::new(RedbStore::open(path).with_context(hint)?)
         }
     })
 }

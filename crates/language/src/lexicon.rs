@@ -83,6 +83,8 @@ pub(crate) struct Lexicon {
     pub(crate) measured: Vec<FindingIx>,
     /// What says that somebody is allergic, before and behind the substance.
     pub(crate) allergic: [Vec<Pattern>; 2],
+    /// Verbs that stand for what was named before.
+    pub(crate) stands_for: Vec<Pattern>,
     /// Words of a message that tells only age and sex.
     pub(crate) brief: Vec<Brief>,
     /// Words of one unit for what is done.
@@ -142,6 +144,8 @@ impl Lexicon {
         builder.shorten()?;
         let family = family(pack, &tables);
         let (things, normal) = normal::things(&mut builder, pack, &tables)?;
+        let verbs = tables.iter().flat_map(|t| &t.stands_for.verbs);
+        let stands_for = verbs.map(|verb| builder.units(verb)).collect();
         let dialogue = builder.dialogue(&tables)?;
         let measured = (0..pack.findings.len()).map(FindingIx::new);
         let measured = measured.filter(|f| pack.findings.get(f.at()).is_some_and(|f| f.measure.is_some())).collect();
@@ -160,6 +164,7 @@ impl Lexicon {
             degrees,
             measured,
             allergic,
+            stands_for,
             brief: tables.iter().map(|t| t.brief.clone()).collect(),
             perfect,
             exact: kinds,

@@ -5,7 +5,7 @@ use wenzhen_pack::{FindingIx, Locale, Pack, State};
 use crate::answer::{self, Bare, Scope};
 use crate::clause::{self, Clause};
 use crate::ellipsis::{self, Focus};
-use crate::lexicon::{Kind, Lexicon};
+use crate::lexicon::{Kind, Lexicon, Pattern};
 use crate::normal;
 use crate::polarity::{Carry, Draft, Reading, Said, Timed, Who, timed};
 use crate::quantity::{self, Quantity};
@@ -385,11 +385,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `I have no 甲. Actually I did`: a verb alone stands for what was denied just before, not for
-    /// what was asked.
+    /// `I have no 甲. Actually I did`: a verb alone stands for what was denied just before.
     fn takes_up(&mut self, bare: &Bare, reading: &Reading<'_>) -> bool {
         let has = |class: Class| reading.tokens.iter().any(|t| t.kind.is(class));
-        let verb = self.locale == Locale::En && has(Class::Affirm) && !has(Class::Yes);
+        let row = |t: &Token| reading.units.get(t.start..t.end).map(|u| u.iter().map(|u| u.ch).collect::<Pattern>());
+        let stands_for = |t: &Token| row(t).is_some_and(|row| self.lexicon.stands_for.contains(&row));
+        let verb = reading.tokens.iter().any(stands_for) && !has(Class::Yes) && !has(Class::AllYes);
         if !verb || bare.state != State::Present || bare.scope != Scope::Asked {
             return false;
         }

@@ -118,6 +118,7 @@ pub(crate) struct Table {
     pub subject: Vec<SubjectWords>,
     pub sex: Vec<SexWords>,
     pub brief: Brief,
+    pub stands_for: StandsFor,
     pub family: Affixes,
     pub derive: Derive,
     pub whether: Whether,
@@ -149,6 +150,12 @@ pub(crate) struct SubjectWords {
 pub(crate) struct SexWords {
     pub sex: Sex,
     pub words: Vec<String>,
+}
+
+/// Verbs that stand for what was named before.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StandsFor {
+    pub verbs: Vec<String>,
 }
 
 /// Words of a message that is nothing but an age, a sex or both.

@@ -29,19 +29,27 @@ fn no_ordinary_utterance_is_a_crisis() {
     assert!(rows.len() >= 900 && alarms.is_empty(), "{} of {}: {alarms:#?}", alarms.len(), rows.len());
 }
 
-/// The cues only back up the red-flag screen, which is held to much more.
+/// The cues only back up the red-flag screen, which is held to much more; what they hear they
+/// must go on hearing, and no bodily emergency is taken for a crisis.
 #[test]
 fn the_plainest_crises_are_heard() {
     let either = Either::new();
     let rows = rows(&pack_dir().join("tests/red_flags.jsonl"));
-    let of_level = |level: &str| rows.iter().filter(|row| row["level"] == level).collect::<Vec<_>>();
-    let heard = |row: &&&serde_json::Value| either.hears(row["text"].as_str().unwrap());
-    let crises: Vec<_> = of_level("crisis").into_iter().filter(|row| row["flag"] == "suicidal").collect();
-    let found = crises.iter().filter(heard).count();
-    println!("crises heard by the assessment alone: {found} of {}", crises.len());
-    for level in ["emergency", "today"] {
-        let rows = of_level(level);
-        let alarms: Vec<_> = rows.iter().filter(heard).collect();
-        println!("heard as a crisis among {} of level {level}: {alarms:#?}", rows.len());
+    let (mut crises, mut heard, mut alarms) = (0, 0, Vec::new());
+    for row in &rows {
+        let (text, hears) = (row["text"].as_str().unwrap(), either.hears(row["text"].as_str().unwrap()));
+        if row["level"] == "crisis" {
+            crises += 1;
+            heard += usize::from(hears);
+        } else if hears {
+            alarms.push(text);
+        }
+    }
+    println!("crises heard by the assessment alone: {heard} of {crises}");
+    assert!(heard >= 26, "{heard} of {crises}");
+    assert!(alarms.is_empty(), "{alarms:#?}");
+    for plain in ["我不想活了", "I want to die", "I can't go on like this, everyone would be better off without me"]
+    {
+        assert!(either.hears(plain), "{plain}");
     }
 }

@@ -16,6 +16,8 @@ const EXPLAINS: f64 = 0.2;
 /// The plausible conditions are the fewest that hold this much of the probability of all that
 /// explain the complaint.
 const PLAUSIBLE: f64 = 0.8;
+/// Power of P(complaint | condition) by which a condition counts as an explanation.
+const TYPICAL: f64 = 2.0;
 
 /// Whether the condition of `entry` makes its finding clearly commoner than usual.
 pub fn explains(entry: &Entry) -> bool {
@@ -44,21 +46,25 @@ pub fn specific(model: &Model, known: &Known, term: &Term) -> bool {
 pub struct Complaint {
     /// The specific complaints.
     findings: Vec<FindingIx>,
-    explained: Vec<bool>,
+    /// How sure the surest of them is.
+    sure: f64,
+    /// P(complaint | condition) of the complaint that it explains best; 0 where it explains none.
+    explained: Vec<f64>,
 }
 
 impl Complaint {
     /// Finds the specific complaints and who explains one of them.
     pub fn new(model: &Model, known: &Known) -> Self {
-        let specific = |t: &&Term| specific(model, known, t);
-        let findings: Vec<FindingIx> = known.terms.iter().filter(specific).map(|t| t.finding).collect();
-        let mut explained = vec![false; model.pack().conditions.len()];
+        let terms: Vec<&Term> = known.terms.iter().filter(|t| specific(model, known, t)).collect();
+        let findings: Vec<FindingIx> = terms.iter().map(|t| t.finding).collect();
+        let sure = terms.iter().map(|t| t.sure).fold(0.0, f64::max);
+        let mut explained = vec![0.0_f64; model.pack().conditions.len()];
         for entry in findings.iter().flat_map(|f| model.sparse().of_finding(*f)).filter(|e| explains(e)) {
-            if let Some(flag) = explained.get_mut(entry.condition.at()) {
-                *flag = true;
+            if let Some(rate) = explained.get_mut(entry.condition.at()) {
+                *rate = rate.max(entry.marginal.rate);
             }
         }
-        Self { findings, explained }
+        Self { findings, sure, explained }
     }
 
     /// The specific complaints, in the pack's order.
@@ -66,26 +72,30 @@ impl Complaint {
         &self.findings
     }
 
-    /// Whether a condition leaves every specific complaint unexplained; never without any.
-    pub fn unexplained_by(&self, condition: ConditionIx) -> bool {
-        !self.findings.is_empty() && self.explained.get(condition.at()) != Some(&true)
+    /// How surely a condition leaves every specific complaint unexplained, 0 to 1; 0 without any.
+    pub fn unexplained_by(&self, condition: ConditionIx) -> f64 {
+        let none = self.explained.get(condition.at()).is_none_or(|rate| *rate <= 0.0);
+        if none { self.sure } else { 0.0 }
     }
 
-    /// The plausible conditions, likeliest first. Without specific complaints, and where nothing
-    /// explains them, all conditions compete.
+    /// The plausible conditions. A condition counts by its posterior and by how typical of it the
+    /// complaint is: people with it come with what is nearly always there, not with what some of
+    /// them have besides. Without specific complaints, and where nothing explains them, all compete.
     pub fn plausible(&self, posterior: &[f64]) -> Vec<ConditionIx> {
-        let anyone = !self.explained.contains(&true);
+        let anyone = self.explained.iter().all(|rate| *rate <= 0.0);
+        let typical = |rate: &f64| if anyone { 1.0 } else { rate.powf(TYPICAL) };
         let mut list: Vec<(ConditionIx, f64)> = posterior
             .iter()
+            .zip(&self.explained)
             .enumerate()
-            .map(|(c, p)| (ConditionIx::new(c), *p))
-            .filter(|(c, p)| *p > 0.0 && (anyone || !self.unexplained_by(*c)))
+            .map(|(c, (p, rate))| (ConditionIx::new(c), p * typical(rate)))
+            .filter(|(_, weight)| *weight > 0.0)
             .collect();
         list.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let mut open = list.iter().map(|(_, p)| p).sum::<f64>() * PLAUSIBLE;
-        let within = |(_, p): &(ConditionIx, f64)| {
+        let mut open = list.iter().map(|(_, weight)| weight).sum::<f64>() * PLAUSIBLE;
+        let within = |(_, weight): &(ConditionIx, f64)| {
             let needed = open > 0.0;
-            open -= p;
+            open -= weight;
             needed
         };
         list.into_iter().take_while(within).map(|(c, _)| c).collect()
