@@ -60,7 +60,7 @@ fn violated(status: &Status) -> Vec<String> {
 #[tokio::test]
 async fn a_case_is_asked_about_until_it_is_clear() {
     let mut service = start().await;
-    let case = service.case(vec![observed("no_power", FindingState::Present)]);
+    let case = service.case(vec![observed("smell", FindingState::Present)]);
     let request = AdvanceRequest { case: Some(case.clone()), max_conditions: 2, max_findings: 3 };
     let first = service.client.advance(request.clone()).await.unwrap().into_inner();
     assert_eq!(first.recommendation(), Recommendation::Ask);
@@ -72,7 +72,7 @@ async fn a_case_is_asked_about_until_it_is_clear() {
     let again = service.client.advance(request).await.unwrap().into_inner();
     assert_eq!(first, again);
     let mut clear = case;
-    clear.observations.push(observed("smoke", FindingState::Present));
+    clear.observations.push(observed("no_power", FindingState::Present));
     let request = AdvanceRequest { case: Some(clear), ..AdvanceRequest::default() };
     let last = service.client.advance(request).await.unwrap().into_inner();
     assert_eq!((last.recommendation(), last.reason()), (Recommendation::Diagnose, Reason::PosteriorReached));

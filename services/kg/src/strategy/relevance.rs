@@ -15,7 +15,7 @@ use crate::terms::{Known, Term};
 const EXPLAINS: f64 = 0.2;
 /// The plausible conditions are the fewest that hold this much of the probability of all that
 /// explain the complaint.
-const PLAUSIBLE: f64 = 0.8;
+const PLAUSIBLE: f64 = 0.7;
 /// Power of P(complaint | condition) by which a condition counts as an explanation.
 const TYPICAL: f64 = 2.0;
 

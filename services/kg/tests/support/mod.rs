@@ -27,6 +27,11 @@ pub fn tiny() -> Model {
     Model::new(knowledge(&root().join("tests/data/tiny")))
 }
 
+/// A fan whose faults show in pairs of equal worth.
+pub fn kin() -> Model {
+    Model::new(knowledge(&root().join("tests/data/kin")))
+}
+
 /// The flagship pack.
 pub fn tcm() -> Model {
     Model::new(knowledge(&root().join("../../packs/tcm")))

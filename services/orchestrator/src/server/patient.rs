@@ -39,7 +39,7 @@ impl Orchestrator {
         let runner = self.0.runner.clone();
         let turn = async move {
             let out = Updates::new(sender);
-            if let Err(error) = runner.run(&lock, open.state, &message, &out).await {
+            if let Err(error) = runner.run(lock, open.state, &message, &out).await {
                 out.fail(error.into()).await;
             }
         };

@@ -53,10 +53,11 @@ pub(crate) struct Scene<'a> {
 
 impl Runner {
     /// Runs the turn of a message to its end. Every update goes to `out`; a listener who left does
-    /// not keep the turn from being recorded.
+    /// not keep the turn from being recorded. The lock is given back before the last update: whoever
+    /// has that may send the next message.
     pub(crate) async fn run(
         &self,
-        lock: &Lock,
+        lock: Lock,
         state: Arc<State>,
         message: &Message,
         out: &Updates,
@@ -76,7 +77,7 @@ impl Runner {
     async fn fresh(
         &self,
         scene: &Scene<'_>,
-        lock: &Lock,
+        lock: Lock,
         state: &Arc<State>,
         message: &Message,
         out: &Updates,
@@ -86,23 +87,26 @@ impl Runner {
             text_sha256: sha256(message.text.as_bytes()).to_vec(),
             text: message.text.clone(),
         });
-        let commit = self.sessions.commit(lock, state, scene.number, vec![received]);
-        self.think(scene, lock, state, (&message.text, commit), out).await
+        self.think(scene, lock, state, (&message.text, Some(received)), out).await
     }
 
-    /// From the words to the reply. `commit` makes the input durable while the agents already read it.
+    /// From the words to the reply. The input, where it is not on record yet, becomes durable while the
+    /// agents already read it.
     async fn think(
         &self,
         scene: &Scene<'_>,
-        lock: &Lock,
-        before: &State,
-        (text, commit): (&str, impl Future<Output = Result<Arc<State>, Error>>),
+        lock: Lock,
+        before: &Arc<State>,
+        (text, received): (&str, Option<Kind>),
         out: &Updates,
     ) -> Result<(), Error> {
         let words = understanding::words(scene, before, text);
         let said = understanding::Said { text, locale: words.locale };
         let recorded = async {
-            let state = commit.await?;
+            let state = match received {
+                Some(received) => self.sessions.commit(&lock, before, scene.number, vec![received]).await?,
+                None => before.clone(),
+            };
             out.urgency(words.raised(scene, before)).await;
             Ok::<_, Error>(state)
         };
@@ -113,7 +117,7 @@ impl Runner {
         scoring::advance(scene, &state, &mut inputs, out).await;
         let decision = policy::decide(scene.knowledge, &state, &inputs);
         let decided = Decided { inputs: Some(inputs), decision: Some(decision) };
-        let after = self.sessions.commit(lock, &state, scene.number, vec![Kind::Decided(decided.clone())]).await?;
+        let after = self.sessions.commit(&lock, &state, scene.number, vec![Kind::Decided(decided.clone())]).await?;
         self.answer(scene, lock, (&state, &after), &decided, out).await
     }
 
@@ -121,7 +125,7 @@ impl Runner {
     async fn answer(
         &self,
         scene: &Scene<'_>,
-        lock: &Lock,
+        lock: Lock,
         (before, after): (&State, &State),
         decided: &Decided,
         out: &Updates,
@@ -131,7 +135,8 @@ impl Runner {
         let mut composer = Composer::new(out, inputs.degraded.clone());
         reply::compose(scene, (before, after), (inputs, decision), &mut composer).await?;
         let replied = composer.finish();
-        let last = self.sessions.commit(lock, after, scene.number, vec![Kind::Replied(replied.clone())]).await?;
+        let last = self.sessions.commit(&lock, after, scene.number, vec![Kind::Replied(replied.clone())]).await?;
+        drop(lock);
         close(out, &last, scene.number, decided, &replied, false).await;
         Ok(())
     }
@@ -139,7 +144,7 @@ impl Runner {
     /// The same message again: replay what happened, or go on where the turn was cut off.
     async fn again(
         &self,
-        lock: &Lock,
+        lock: Lock,
         state: &Arc<State>,
         turn: &Turn,
         message: &Message,
@@ -148,14 +153,12 @@ impl Runner {
         let knowledge = self.sessions.knowledge(state)?.clone();
         let scene = Scene { knowledge: &knowledge, agents: &self.agents, number: turn.number };
         match turn.stage {
-            Stage::Received => {
-                let known = async { Ok(state.clone()) };
-                self.think(&scene, lock, state, (&message.text, known), out).await
-            }
+            Stage::Received => self.think(&scene, lock, state, (&message.text, None), out).await,
             Stage::Decided | Stage::Replied => {
                 let past = replayed::Past::read(&self.sessions, lock.id(), turn).await?;
                 match (past.decided, past.replied) {
                     (Some(decided), Some(replied)) => {
+                        drop(lock);
                         replayed::tell(&scene, state, (&decided, &replied), out).await;
                         Ok(())
                     }
