@@ -18,7 +18,7 @@ use crate::store::{Append, ConsultationId, PendingSummary, Store, StoreError, Su
 use crate::{Error, Knowledge};
 
 /// States kept in memory; the others are folded from their events when next needed.
-const CACHED: usize = 8192;
+const CACHED: usize = 16_384;
 /// Events read at once.
 const PAGE: usize = 1000;
 const SECONDS_A_DAY: i64 = 86_400;

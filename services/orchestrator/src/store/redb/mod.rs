@@ -103,24 +103,22 @@ impl Store for RedbStore {
     }
 
     async fn read(&self, id: ConsultationId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        let keys = self.keys.clone();
-        self.read_with(move |database| {
-            let transaction = database.begin_read().map_err(unavailable)?;
-            let meta = transaction.open_table(META).map_err(unavailable)?;
-            let row = meta.get(id.0).map_err(unavailable)?.ok_or(StoreError::NotFound)?.value();
-            let slot = row.5;
-            let events = transaction.open_table(EVENTS).map_err(unavailable)?;
-            let range = event_key(id, after.saturating_add(1))..=event_key(id, u64::MAX);
-            let mut found = Vec::new();
-            for row in events.range(range).map_err(unavailable)?.take(limit) {
-                let (place, sealed) = row.map_err(unavailable)?;
-                let plain = keys.open_sealed(slot, version_of(place.value()), sealed.value());
-                let plain = plain.ok_or_else(|| StoreError::Damaged("it cannot be decrypted".into()))?;
-                found.push(Event::decode(&*plain).map_err(|e| StoreError::Damaged(e.to_string()))?);
-            }
-            Ok(found)
-        })
-        .await
+        // A consultation is a few pages: handing them to another thread would cost more than reading them.
+        let (database, keys) = (&self.database, &self.keys);
+        let transaction = database.begin_read().map_err(unavailable)?;
+        let meta = transaction.open_table(META).map_err(unavailable)?;
+        let row = meta.get(id.0).map_err(unavailable)?.ok_or(StoreError::NotFound)?.value();
+        let slot = row.5;
+        let events = transaction.open_table(EVENTS).map_err(unavailable)?;
+        let range = event_key(id, after.saturating_add(1))..=event_key(id, u64::MAX);
+        let mut found = Vec::new();
+        for row in events.range(range).map_err(unavailable)?.take(limit) {
+            let (place, sealed) = row.map_err(unavailable)?;
+            let plain = keys.open_sealed(slot, version_of(place.value()), sealed.value());
+            let plain = plain.ok_or_else(|| StoreError::Damaged("it cannot be decrypted".into()))?;
+            found.push(Event::decode(&*plain).map_err(|e| StoreError::Damaged(e.to_string()))?);
+        }
+        Ok(found)
     }
 
     async fn list(&self, query: Query, limit: usize) -> Result<Vec<(ConsultationId, Summary)>, StoreError> {
