@@ -135,7 +135,9 @@ impl Screen {
             line.push_str(&answer);
         }
         if !question.quick_answers.is_empty() {
-            let last = self.paint("2", &format!("{line} {}", self.ui.quick));
+            let hint = format!(" {}", self.ui.quick);
+            let gap = if line.width() + hint.width() > width() { "\n " } else { "" };
+            let last = self.paint("2", &format!("{line}{gap}{hint}"));
             self.write(&format!("\n{last}"));
         }
     }
