@@ -133,6 +133,15 @@ impl Sessions {
         Ok(self.keep(lock.id, state))
     }
 
+    /// The state as it will be once an event is on record; nothing is stored.
+    pub(crate) fn preview(&self, state: &State, turn: u32, kind: Kind) -> Result<State, Error> {
+        let knowledge = self.knowledge(state)?;
+        let mut preview = state.clone();
+        let event = Event { version: state.version + 1, at: Some(now()), turn, kind: Some(kind) };
+        preview.apply(&knowledge.pack, &event);
+        Ok(preview)
+    }
+
     /// Takes a turn back: the state is folded anew without it.
     pub(crate) async fn undo(&self, lock: &Lock, state: &State, turn: u32) -> Result<Arc<State>, Error> {
         self.commit(lock, state, 0, vec![Kind::TurnUndone(TurnUndone { undone_turn: turn })]).await?;

@@ -1,6 +1,7 @@
 //! One turn: a message through the agents to a decision and a reply.
 //!
-//! 1. the input is committed while guidance and empathy read it; red flags in the words are shown at once,
+//! 1. guidance and empathy read the input; it is committed at the latest after 20 ms, and at once where
+//!    its words raise a red flag, which is shown then,
 //! 2. the recorder merges what was understood and the graph scores it,
 //! 3. the policy decides, and **the decision is committed before the first byte of the reply**,
 //! 4. the reply is worded, guarded, streamed and recorded.
@@ -14,6 +15,7 @@ mod understanding;
 mod updates;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wenzhen_proto::clinical::v1::{Locale, RedFlag, Urgency};
 use wenzhen_proto::orchestrator::v1::event::Kind;
@@ -29,6 +31,10 @@ use crate::state::{Stage, State, Turn};
 use crate::{Agents, Error, Knowledge, policy, view};
 
 pub(crate) use updates::Updates;
+
+/// How long an input may wait for the agents before it goes on record alone. Built-in voices are done
+/// in a fraction of it; nothing has been acknowledged by then.
+const INPUT_WAITS: Duration = Duration::from_millis(20);
 
 /// A message that was checked.
 #[derive(Debug, Clone)]
@@ -90,8 +96,8 @@ impl Runner {
         self.think(scene, lock, state, (&message.text, Some(received)), out).await
     }
 
-    /// From the words to the reply. The input, where it is not on record yet, becomes durable while the
-    /// agents already read it.
+    /// From the words to the reply. An input that the agents read at once goes on record together with
+    /// the decision; where they take longer, or danger is to be shown, it goes first and on its own.
     async fn think(
         &self,
         scene: &Scene<'_>,
@@ -102,23 +108,48 @@ impl Runner {
     ) -> Result<(), Error> {
         let words = understanding::words(scene, before, text);
         let said = understanding::Said { text, locale: words.locale };
-        let recorded = async {
-            let state = match received {
-                Some(received) => self.sessions.commit(&lock, before, scene.number, vec![received]).await?,
-                None => before.clone(),
-            };
-            out.urgency(words.raised(scene, before)).await;
-            Ok::<_, Error>(state)
-        };
+        let danger = words.raised(scene, before);
+        let patience = if danger.is_some() { Duration::ZERO } else { INPUT_WAITS };
         let understood = understanding::understand(scene, before, said, out);
-        let (state, mut inputs) = tokio::join!(recorded, understood);
-        let state = state?;
+        tokio::pin!(understood);
+        let at_once = tokio::time::timeout(patience, &mut understood).await;
+        let (recorded, pending, mut inputs) = match (at_once, received) {
+            (Ok(inputs), received) => (before.clone(), received, inputs),
+            (Err(_), received) => {
+                let record = async {
+                    let recorded = self.record(&lock, before, scene.number, received).await?;
+                    out.urgency(danger).await;
+                    Ok::<_, Error>(recorded)
+                };
+                let (recorded, inputs) = tokio::join!(record, understood);
+                (recorded?, None, inputs)
+            }
+        };
         words.enter(&mut inputs);
+        let state = match &pending {
+            Some(received) => Arc::new(self.sessions.preview(&recorded, scene.number, received.clone())?),
+            None => recorded.clone(),
+        };
         scoring::advance(scene, &state, &mut inputs, out).await;
         let decision = policy::decide(scene.knowledge, &state, &inputs);
         let decided = Decided { inputs: Some(inputs), decision: Some(decision) };
-        let after = self.sessions.commit(&lock, &state, scene.number, vec![Kind::Decided(decided.clone())]).await?;
+        let kinds = pending.into_iter().chain([Kind::Decided(decided.clone())]).collect();
+        let after = self.sessions.commit(&lock, &recorded, scene.number, kinds).await?;
         self.answer(scene, lock, (&state, &after), &decided, out).await
+    }
+
+    /// Puts an input on record, where it is not there yet.
+    async fn record(
+        &self,
+        lock: &Lock,
+        before: &Arc<State>,
+        turn: u32,
+        received: Option<Kind>,
+    ) -> Result<Arc<State>, Error> {
+        match received {
+            Some(received) => self.sessions.commit(lock, before, turn, vec![received]).await,
+            None => Ok(before.clone()),
+        }
     }
 
     /// Words, guards, streams and records the reply to a decision.
