@@ -195,7 +195,7 @@ async fn stored(process: &Process, session: &Session) -> Vec<api::Event> {
 async fn after_a_crash(events: &[api::Event], session: &Session, path: &Path) -> (Process, Session) {
     let id: ConsultationId = session.consultation_id.parse().unwrap();
     let store = RedbStore::open(path).unwrap();
-    let summary = Summary { expires_day: u32::MAX, pending: None };
+    let summary = Summary { expires_day: u32::MAX, ..Summary::default() };
     store.append(Append { id, expected: 0, events: events.to_vec(), summary }).await.unwrap();
     drop(store);
     let options = Options { place: Place::File(path.to_owned()), ..Options::new(vec![support::pack().clone()]) };

@@ -196,7 +196,7 @@ fn summary(state: &State) -> Summary {
         .or_else(|| waiting(plan && !ended, PendingReason::Plan));
     let since_ms = u64::try_from(state.waiting_since.unwrap_or(state.last_at).seconds).unwrap_or(0) * 1000;
     let pending = reason.map(|reason| PendingSummary { reason, urgency: state.urgency, since_ms });
-    Summary { expires_day, pending }
+    Summary { expires_day, pending, review_since_ms: None }
 }
 
 /// The day after which a consultation is deleted, as seconds since 1970.

@@ -19,7 +19,7 @@ fn event(version: u64, text: &str) -> Event {
 
 fn append(id: ConsultationId, expected: u64, texts: &[&str]) -> Append {
     let events = (expected + 1..).zip(texts).map(|(version, text)| event(version, text)).collect();
-    Append { id, expected, events, summary: Summary { expires_day: 20_000, pending: None } }
+    Append { id, expected, events, summary: Summary { expires_day: 20_000, ..Summary::default() } }
 }
 
 fn pending(urgency: Urgency, since_ms: u64) -> Option<PendingSummary> {
@@ -69,7 +69,7 @@ async fn lists_what_waits(store: &dyn Store) {
     let ids: Vec<_> = (0..4).map(|_| ConsultationId::random()).collect();
     let rows = [(Urgency::Routine, 5), (Urgency::Emergency, 9), (Urgency::Emergency, 7), (Urgency::Today, 1)];
     for (id, (urgency, since)) in ids.iter().zip(rows) {
-        let summary = Summary { expires_day: 20_000, pending: pending(urgency, since) };
+        let summary = Summary { expires_day: 20_000, pending: pending(urgency, since), ..Summary::default() };
         store.append(Append { summary, ..append(*id, 0, &["a"]) }).await.unwrap();
     }
     let ours = |list: Vec<(ConsultationId, Summary)>| -> Vec<ConsultationId> {
@@ -86,9 +86,22 @@ async fn lists_what_waits(store: &dyn Store) {
     assert_eq!(ours(store.list(Query::Pending, 1000).await.unwrap()), vec![]);
 }
 
+async fn lists_what_is_to_be_reviewed(store: &dyn Store) {
+    let (first, second) = (ConsultationId::random(), ConsultationId::random());
+    let due = |since| Summary { expires_day: 20_000, review_since_ms: since, ..Summary::default() };
+    store.append(Append { summary: due(Some(9)), ..append(second, 0, &["a"]) }).await.unwrap();
+    store.append(Append { summary: due(Some(4)), ..append(first, 0, &["a"]) }).await.unwrap();
+    let listed = |list: Vec<(ConsultationId, Summary)>| list.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(listed(store.list(Query::ReviewDue, 10).await.unwrap()), vec![first, second], "oldest first");
+    store.append(Append { summary: due(None), ..append(first, 1, &["reviewed"]) }).await.unwrap();
+    assert_eq!(listed(store.list(Query::ReviewDue, 10).await.unwrap()), vec![second]);
+    store.delete(second).await.unwrap();
+    assert_eq!(listed(store.list(Query::ReviewDue, 10).await.unwrap()), vec![]);
+}
+
 async fn lists_what_expires(store: &dyn Store) {
     let (old, new) = (ConsultationId::random(), ConsultationId::random());
-    let on = |day| Summary { expires_day: day, pending: None };
+    let on = |day| Summary { expires_day: day, ..Summary::default() };
     store.append(Append { summary: on(100), ..append(old, 0, &["a"]) }).await.unwrap();
     store.append(Append { summary: on(102), ..append(new, 0, &["a"]) }).await.unwrap();
     let expired = |list: Vec<(ConsultationId, Summary)>| list.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
@@ -126,6 +139,7 @@ async fn conforms(store: Arc<dyn Store>) {
     refuses_another_version(&*store).await;
     one_writer_wins(store.clone()).await;
     lists_what_waits(&*store).await;
+    lists_what_is_to_be_reviewed(&*store).await;
     lists_what_expires(&*store).await;
     deletes_for_good(&*store).await;
     tells_watchers(&*store).await;
@@ -147,7 +161,7 @@ async fn redb_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.redb");
     let id = ConsultationId::random();
-    let summary = Summary { expires_day: 7, pending: pending(Urgency::Crisis, 3) };
+    let summary = Summary { expires_day: 7, pending: pending(Urgency::Crisis, 3), review_since_ms: Some(5) };
     {
         let store = RedbStore::open(&path).unwrap();
         store.append(Append { summary, ..append(id, 0, &["a"]) }).await.unwrap();

@@ -21,6 +21,7 @@ pub struct MemoryStore {
 struct Tables {
     rows: HashMap<ConsultationId, Row>,
     pending: BTreeMap<(i32, u64, ConsultationId), Summary>,
+    reviews: BTreeMap<(u64, ConsultationId), Summary>,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +38,12 @@ impl Tables {
         }
         if let Some(pending) = new.pending {
             self.pending.insert(key(pending), new);
+        }
+        if let Some(since) = old.review_since_ms {
+            self.reviews.remove(&(since, id));
+        }
+        if let Some(since) = new.review_since_ms {
+            self.reviews.insert((since, id), new);
         }
     }
 }
@@ -83,6 +90,7 @@ impl Store for MemoryStore {
                 .take(limit)
                 .map(|(id, row)| (*id, row.summary))
                 .collect(),
+            Query::ReviewDue => tables.reviews.iter().take(limit).map(|((_, id), s)| (*id, *s)).collect(),
         })
     }
 

@@ -53,6 +53,8 @@ pub struct Summary {
     pub expires_day: u32,
     /// What it waits for; `None` when nobody is needed.
     pub pending: Option<PendingSummary>,
+    /// Since when (ms since 1970) it waits to be reviewed: it has ended and a clinician confirmed its outcome.
+    pub review_since_ms: Option<u64>,
 }
 
 /// Why a consultation waits for a clinician.
@@ -86,6 +88,8 @@ pub enum Query {
     Pending,
     /// Consultations whose day of expiry is not after this one.
     ExpiredBy(u32),
+    /// Consultations that wait to be reviewed, oldest first.
+    ReviewDue,
 }
 
 /// Why a store could not do it.
@@ -132,6 +136,11 @@ pub trait Store: Send + Sync + 'static {
     /// The latest version, and every change of it while the receiver lives. Versions may be skipped;
     /// `u64::MAX` says that the consultation was deleted.
     fn watch(&self, id: ConsultationId) -> watch::Receiver<u64>;
+
+    /// Whether other processes may append too, so that a state in memory can be behind.
+    fn shared(&self) -> bool {
+        false
+    }
 
     /// Deletes every trace of a consultation; `false` when there was none.
     ///

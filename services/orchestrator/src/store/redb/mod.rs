@@ -26,6 +26,8 @@ const META: TableDefinition<'_, [u8; 16], Meta> = TableDefinition::new("meta");
 const PENDING: TableDefinition<'_, (u8, u64, [u8; 16]), ()> = TableDefinition::new("pending");
 /// Day of expiry and consultation.
 const EXPIRY: TableDefinition<'_, (u32, [u8; 16]), ()> = TableDefinition::new("expiry");
+/// Since when (ms) a consultation waits for its review, and the consultation.
+const REVIEWS: TableDefinition<'_, (u64, [u8; 16]), ()> = TableDefinition::new("reviews");
 
 /// Requests that may wait for the writer.
 const QUEUE: usize = 4096;
@@ -61,6 +63,7 @@ impl RedbStore {
         transaction.open_table(META).map_err(unavailable)?;
         transaction.open_table(PENDING).map_err(unavailable)?;
         transaction.open_table(EXPIRY).map_err(unavailable)?;
+        transaction.open_table(REVIEWS).map_err(unavailable)?;
         transaction.commit().map_err(unavailable)?;
         let mut key_file = path.as_os_str().to_owned();
         key_file.push(".keys");
@@ -133,6 +136,11 @@ impl Store for RedbStore {
                 Query::ExpiredBy(day) => {
                     let table = transaction.open_table(EXPIRY).map_err(unavailable)?;
                     let rows = table.range(..=(day, [0xff; 16])).map_err(unavailable)?.take(limit);
+                    rows.map(|row| row.map(|(key, _)| key.value().1)).collect::<Result<_, _>>().map_err(unavailable)?
+                }
+                Query::ReviewDue => {
+                    let table = transaction.open_table(REVIEWS).map_err(unavailable)?;
+                    let rows = table.iter().map_err(unavailable)?.take(limit);
                     rows.map(|row| row.map(|(key, _)| key.value().1)).collect::<Result<_, _>>().map_err(unavailable)?
                 }
             };
@@ -244,6 +252,7 @@ struct Tables<'t> {
     meta: Table<'t, [u8; 16], Meta>,
     pending: Table<'t, (u8, u64, [u8; 16]), ()>,
     expiry: Table<'t, (u32, [u8; 16]), ()>,
+    reviews: Table<'t, (u64, [u8; 16]), ()>,
 }
 
 impl<'t> Tables<'t> {
@@ -255,6 +264,7 @@ impl<'t> Tables<'t> {
             meta: transaction.open_table(META).map_err(unavailable)?,
             pending: transaction.open_table(PENDING).map_err(unavailable)?,
             expiry: transaction.open_table(EXPIRY).map_err(unavailable)?,
+            reviews: transaction.open_table(REVIEWS).map_err(unavailable)?,
         })
     }
 
@@ -306,6 +316,15 @@ impl<'t> Tables<'t> {
                 self.expiry.insert((day, id.0), ()).map_err(unavailable)?;
             }
         }
+        let review = |row: Option<Meta>| row.map(|row| row.6).filter(|since| *since > 0);
+        if review(old) != review(new) {
+            if let Some(since) = review(old) {
+                self.reviews.remove((since, id.0)).map_err(unavailable)?;
+            }
+            if let Some(since) = review(new) {
+                self.reviews.insert((since, id.0), ()).map_err(unavailable)?;
+            }
+        }
         let (old_place, new_place) = (old.and_then(|row| place(id, row)), new.and_then(|row| place(id, row)));
         if old_place != new_place {
             if let Some(place) = old_place {
@@ -319,18 +338,19 @@ impl<'t> Tables<'t> {
     }
 }
 
-/// Version, day of expiry, pending reason (0: none), urgency, since (ms), slot of the key.
-type Meta = (u64, u32, u8, u8, u64, u32);
+/// Version, day of expiry, pending reason (0: none), urgency, since (ms), slot of the key, review due since (ms, 0: not).
+type Meta = (u64, u32, u8, u8, u64, u32, u64);
 
 fn meta_row(version: u64, summary: Summary, slot: u32) -> Meta {
     let (reason, urgency, since) = summary.pending.map_or((0, 0, 0), |p| (p.reason as u8, p.urgency as u8, p.since_ms));
-    (version, summary.expires_day, reason, urgency, since, slot)
+    (version, summary.expires_day, reason, urgency, since, slot, summary.review_since_ms.unwrap_or(0))
 }
 
-fn summary((_, expires_day, reason, urgency, since_ms, _): Meta) -> Summary {
+fn summary((_, expires_day, reason, urgency, since_ms, _, review): Meta) -> Summary {
     let pending = PendingReason::try_from(i32::from(reason)).ok().filter(|r| *r != PendingReason::Unspecified);
     let urgency = Urgency::try_from(i32::from(urgency)).unwrap_or(Urgency::Routine);
-    Summary { expires_day, pending: pending.map(|reason| PendingSummary { reason, urgency, since_ms }) }
+    let pending = pending.map(|reason| PendingSummary { reason, urgency, since_ms });
+    Summary { expires_day, pending, review_since_ms: Some(review).filter(|since| *since > 0) }
 }
 
 fn place(id: ConsultationId, row: Meta) -> Option<(u8, u64, [u8; 16])> {
