@@ -1,0 +1,1 @@
+//! Redis connections that come back: single server, Sentinel or Cluster, TLS, password, readiness.
