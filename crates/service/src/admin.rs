@@ -42,6 +42,7 @@ pub fn open(listen: SocketAddr, readiness: Readiness, metrics: Metrics) -> io::R
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
+    metrics.register(|registry| registry.register_collector(Box::new(readiness.clone())));
     let routes = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

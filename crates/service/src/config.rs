@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::layers::Limits;
+use crate::layers::limits::{Limits, MethodLimit};
 
 /// A value that must not be printed: `Debug` and `Display` show `[redacted]`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -50,10 +50,10 @@ impl fmt::Display for Secret {
 #[derive(Args, Clone, Debug)]
 pub struct ListenArgs {
     /// Address of the gRPC port; port 0 takes a free one
-    #[arg(long, env = "WENZHEN_LISTEN", default_value = "127.0.0.1:7000")]
+    #[arg(long, env = "WENZHEN_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7000")]
     pub listen: SocketAddr,
     /// Address of the plaintext admin port (/livez, /readyz, /metrics); port 0 takes a free one
-    #[arg(long, env = "WENZHEN_ADMIN_LISTEN", default_value = "127.0.0.1:7100")]
+    #[arg(long, env = "WENZHEN_ADMIN_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7100")]
     pub admin_listen: SocketAddr,
 }
 
@@ -70,10 +70,10 @@ pub enum LogFormat {
 #[derive(Args, Clone, Debug)]
 pub struct LogArgs {
     /// Form of the log lines
-    #[arg(long, env = "WENZHEN_LOG_FORMAT", value_enum, default_value = "pretty")]
+    #[arg(long, env = "WENZHEN_LOG_FORMAT", value_name = "FORM", value_enum, default_value = "pretty")]
     pub log_format: LogFormat,
     /// Log filter, such as `info` or `warn,wenzhen_kg=debug`
-    #[arg(long, env = "WENZHEN_LOG_FILTER", default_value = "info")]
+    #[arg(long, env = "WENZHEN_LOG_FILTER", value_name = "FILTER", default_value = "info")]
     pub log_filter: String,
 }
 
@@ -81,32 +81,49 @@ pub struct LogArgs {
 #[derive(Args, Clone, Debug)]
 pub struct OtlpArgs {
     /// OTLP gRPC endpoint, such as http://collector:4317; unset: no traces leave the process
-    #[arg(long, env = "WENZHEN_OTLP_ENDPOINT")]
+    #[arg(long, env = "WENZHEN_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
     /// Share of traces recorded, 0 to 1, where the caller has not decided
-    #[arg(long, env = "WENZHEN_SAMPLE_RATIO", default_value = "0.1", value_parser = ratio)]
+    #[arg(long, env = "WENZHEN_SAMPLE_RATIO", value_name = "RATIO", default_value = "0.1", value_parser = ratio)]
     pub sample_ratio: f64,
 }
 
 /// What a server takes on; see [`Limits`] for the meaning of each.
 #[derive(Args, Clone, Debug)]
 pub struct LimitArgs {
-    /// Calls handled at once; further ones are shed with RESOURCE_EXHAUSTED
-    #[arg(long, env = "WENZHEN_MAX_IN_FLIGHT", default_value = "512", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Calls handled at once
+    #[arg(long, env = "WENZHEN_MAX_IN_FLIGHT", value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_in_flight: u32,
+    /// Calls that may wait beside those; further ones are shed with RESOURCE_EXHAUSTED, new consultations first
+    #[arg(long, env = "WENZHEN_MAX_WAITING", value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub max_waiting: u32,
+    /// Longest wait of a call before it is shed, in milliseconds
+    #[arg(long, env = "WENZHEN_MAX_WAIT_MS", value_name = "MS", default_value = "250", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
+    pub max_wait_ms: u64,
+    /// Streams of Watch methods at once, beside those calls
+    #[arg(long, env = "WENZHEN_MAX_WATCHES", value_name = "N", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_watches: u32,
+    /// Calls of one method handled at once, within the limit of all; may be given several times
+    #[arg(long = "method-limit", env = "WENZHEN_METHOD_LIMIT", value_name = "SERVICE/METHOD=N", value_delimiter = ',')]
+    pub method_limits: Vec<MethodLimit>,
     /// Deadline of a unary call that brings none, in milliseconds
-    #[arg(long, env = "WENZHEN_DEFAULT_DEADLINE_MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    #[arg(long, env = "WENZHEN_DEFAULT_DEADLINE_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub default_deadline_ms: u64,
     /// Time for calls in flight to finish at shutdown, in milliseconds
-    #[arg(long, env = "WENZHEN_DRAIN_BUDGET_MS", default_value = "20000", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
+    #[arg(long, env = "WENZHEN_DRAIN_BUDGET_MS", value_name = "MS", default_value = "20000", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
     pub drain_budget_ms: u64,
 }
 
 impl LimitArgs {
     /// The limits, with defaults for what has no flag.
     pub fn limits(&self) -> Limits {
+        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         Limits {
-            max_in_flight: usize::try_from(self.max_in_flight).unwrap_or(usize::MAX),
+            max_in_flight: size(self.max_in_flight),
+            max_waiting: size(self.max_waiting),
+            max_wait: Duration::from_millis(self.max_wait_ms),
+            max_watches: size(self.max_watches),
+            methods: self.method_limits.clone(),
             default_deadline: Duration::from_millis(self.default_deadline_ms),
             drain_budget: Duration::from_millis(self.drain_budget_ms),
             ..Limits::default()

@@ -114,7 +114,16 @@ impl Readiness {
 
     /// `grpc.health.v1.Health` for the whole process (`""`) and for the named services.
     pub fn service(&self, names: &[&'static str]) -> HealthServer<impl Health + use<>> {
-        HealthServer::new(Probe { readiness: self.clone(), names: names.iter().copied().collect() })
+        let names: HashSet<&'static str> = names.iter().copied().collect();
+        self.service_for(move |name| names.contains(name))
+    }
+
+    /// [`Readiness::service`] where the names are known later.
+    pub(crate) fn service_for<K>(&self, known: K) -> HealthServer<impl Health + use<K>>
+    where
+        K: Fn(&str) -> bool + Send + Sync + 'static,
+    {
+        HealthServer::new(Probe { readiness: self.clone(), known })
     }
 
     fn change(&self, change: impl FnOnce(&mut Snapshot)) {
@@ -151,15 +160,15 @@ impl Dependency {
     }
 }
 
-struct Probe {
+struct Probe<K> {
     readiness: Readiness,
-    names: HashSet<&'static str>,
+    known: K,
 }
 
-impl Probe {
+impl<K: Fn(&str) -> bool> Probe<K> {
     fn known(&self, request: &Request<HealthCheckRequest>) -> Result<(), Status> {
         let name = request.get_ref().service.as_str();
-        if name.is_empty() || self.names.contains(name) { Ok(()) } else { Err(status::not_found("service", name)) }
+        if name.is_empty() || (self.known)(name) { Ok(()) } else { Err(status::not_found("service", name)) }
     }
 }
 
@@ -169,7 +178,7 @@ fn reply(ready: bool) -> HealthCheckResponse {
 }
 
 #[tonic::async_trait]
-impl Health for Probe {
+impl<K: Fn(&str) -> bool + Send + Sync + 'static> Health for Probe<K> {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {

@@ -73,7 +73,7 @@ impl Drop for Background {
 ///
 /// # Errors
 /// On a malformed filter or endpoint, and when called twice.
-pub fn init(log: &LogArgs, otlp: &OtlpArgs, service_name: &'static str) -> Result<TelemetryGuard, TelemetryError> {
+pub fn init(log: &LogArgs, otlp: &OtlpArgs, service_name: &str) -> Result<TelemetryGuard, TelemetryError> {
     let filter =
         EnvFilter::builder().parse(&log.log_filter)?.and(filter_fn(harmless).with_max_level_hint(LevelFilter::TRACE));
     let traces = otlp.otlp_endpoint.as_deref().map(|url| exporter(url, otlp.sample_ratio, service_name)).transpose()?;
@@ -82,7 +82,7 @@ pub fn init(log: &LogArgs, otlp: &OtlpArgs, service_name: &'static str) -> Resul
     }
     let spans = traces.as_ref().map(|traces: &Traces| {
         tracing_opentelemetry::layer()
-            .with_tracer(traces.provider.tracer(service_name))
+            .with_tracer(traces.provider.tracer(service_name.to_owned()))
             .with_location(false)
             .with_threads(false)
             .with_filter(LevelFilter::INFO)
@@ -116,7 +116,7 @@ where
 
 /// The exporter's connection lives on a runtime of its own: on the service's, the flush at the end could wait for a
 /// worker that waits for the flush.
-fn exporter(url: &str, ratio: f64, service: &'static str) -> Result<Traces, TelemetryError> {
+fn exporter(url: &str, ratio: f64, service: &str) -> Result<Traces, TelemetryError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("otlp").enable_all().build()?;
     let handle = runtime.handle().clone();
@@ -126,7 +126,7 @@ fn exporter(url: &str, ratio: f64, service: &'static str) -> Result<Traces, Tele
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
-        .with_resource(Resource::builder().with_service_name(service).build())
+        .with_resource(Resource::builder().with_service_name(service.to_owned()).build())
         .build();
     drop(entered);
     Ok(Traces { provider, _runtime: runtime })

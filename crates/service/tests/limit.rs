@@ -25,7 +25,7 @@ async fn what_does_not_fit_is_shed_with_a_delay_on_any_connection() {
             Ok(request.into_inner())
         }
     });
-    let limits = Limits { max_in_flight: 1, ..Limits::default() };
+    let limits = Limits { max_in_flight: 1, max_waiting: 0, ..Limits::default() };
     let delay = limits.retry_after;
     let server = Running::start(Services::new().with(service), limits).await;
     let (one, two) = (server.channel().await, server.channel().await);

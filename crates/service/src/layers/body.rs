@@ -1,5 +1,5 @@
-//! The response body of a guarded call: holds the permit to the last frame, reads the final status, and ends a stream
-//! whose deadline has passed, that idles too long, or that outlives a drain.
+//! The response body of a guarded call: reads the final status, and ends a stream whose deadline has passed, that
+//! idles too long, or that outlives a drain.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -46,6 +46,7 @@ impl<B: Body> Body for RpcBody<B> {
         let (Some(inner), Some(call)) = (this.inner.as_mut().as_pin_mut(), this.call.as_mut()) else {
             return Poll::Ready(None);
         };
+        call.read();
         let end = match call.run(|| inner.poll_frame(context)) {
             Ok(Poll::Ready(Some(Ok(frame)))) => {
                 if let Some(trailers) = frame.trailers_ref() {

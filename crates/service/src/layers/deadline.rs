@@ -63,7 +63,7 @@ impl Deadline {
     }
 
     /// The time left as `grpc-timeout` has it: at most eight digits and a unit.
-    pub(crate) fn header(self) -> HeaderValue {
+    pub fn header(self) -> HeaderValue {
         let left = self.remaining();
         let text = match left.as_micros() {
             micros @ ..=99_999_999 => format!("{micros}u"),
@@ -73,9 +73,26 @@ impl Deadline {
     }
 }
 
-/// The time that a caller allows. A malformed header counts as none: the server's default applies.
+/// A `grpc-timeout` that is not as the protocol has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed grpc-timeout")]
+pub struct MalformedTimeout;
+
+/// The time that a caller allows; none where it does not say.
+///
+/// # Errors
+/// [`MalformedTimeout`] for anything but one to eight digits and a unit.
+pub fn asked(headers: &HeaderMap) -> Result<Option<Duration>, MalformedTimeout> {
+    let Some(value) = headers.get(GRPC_TIMEOUT) else { return Ok(None) };
+    value.to_str().ok().and_then(parse).map(Some).ok_or(MalformedTimeout)
+}
+
+/// [`asked`] for callers to whom a malformed value is as good as none.
 pub fn requested(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
+    asked(headers).unwrap_or_default()
+}
+
+fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -110,7 +127,10 @@ mod tests {
         assert_eq!(parsed("0n"), Some(Duration::ZERO));
         for bad in ["", "S", "5", "123456789m", "-5m", "1.5S", "5x", "+5m"] {
             assert_eq!(parsed(bad), None, "{bad}");
+            let headers = HeaderMap::from_iter([(GRPC_TIMEOUT, HeaderValue::from_static(bad))]);
+            assert_eq!(asked(&headers), Err(MalformedTimeout), "{bad}");
         }
+        assert_eq!(asked(&HeaderMap::new()), Ok(None));
         assert!(!Deadline::after(Duration::MAX).expired());
     }
 

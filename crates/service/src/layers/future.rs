@@ -1,4 +1,5 @@
-//! The future of a guarded call: runs the handler until the response begins, or the deadline passes.
+//! The future of a guarded call: waits for admission, then runs the handler until the response begins or the deadline
+//! passes.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -10,14 +11,21 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 use tonic::{Code, Status};
 
+use super::admission::Shed;
 use super::body::RpcBody;
 use super::call::Call;
+use super::limit::{Entering, Permits};
 use crate::status;
+
+/// Calls the handler; run once, after admission.
+type Start<F> = Box<dyn FnOnce() -> F + Send>;
 
 pin_project! {
     /// Yields the response, whose body goes on measuring.
     #[must_use = "futures do nothing unless polled"]
     pub struct RpcFuture<F> {
+        // In line: neither the handler nor the body of the request has been touched.
+        line: Option<(Box<Entering>, Start<F>)>,
         #[pin]
         handler: Option<F>,
         // Set up at the first wait only: most handlers answer at once and need no timer.
@@ -30,11 +38,15 @@ pin_project! {
 
 impl<F> RpcFuture<F> {
     pub(super) fn running(call: Call, handler: F) -> Self {
-        Self { handler: Some(handler), timer: None, call: Some(call), answer: None }
+        Self { line: None, handler: Some(handler), timer: None, call: Some(call), answer: None }
     }
 
     pub(super) fn answered(call: Call, answer: Status) -> Self {
-        Self { handler: None, timer: None, call: Some(call), answer: Some(answer) }
+        Self { line: None, handler: None, timer: None, call: Some(call), answer: Some(answer) }
+    }
+
+    pub(super) fn waiting(call: Call, entering: Box<Entering>, start: Start<F>) -> Self {
+        Self { line: Some((entering, start)), handler: None, timer: None, call: Some(call), answer: None }
     }
 }
 
@@ -46,7 +58,15 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(call) = this.call.as_ref() else { return Poll::Pending };
+        let Some(call) = this.call.as_mut() else { return Poll::Pending };
+        if let Some((entering, _)) = this.line {
+            let Poll::Ready(entered) = Pin::new(entering).poll(context) else { return Poll::Pending };
+            match this.line.take().map(|(_, start)| begin(call, entered, start)) {
+                Some(Ok(handler)) => this.handler.set(Some(handler)),
+                Some(Err(refusal)) => *this.answer = Some(refusal),
+                None => {}
+            }
+        }
         let verdict = match (this.answer.take(), this.handler.as_mut().as_pin_mut()) {
             (Some(answer), _) => Err(answer),
             (None, None) => Err(status::internal("polled after the end")),
@@ -72,9 +92,20 @@ where
     }
 }
 
+/// What comes after the line: the handler, or why it is not called.
+fn begin<F>(call: &mut Call, entered: Result<Permits, Shed>, start: Start<F>) -> Result<F, Status> {
+    call.hold(entered?);
+    if call.deadline.expired() {
+        return Err(status::deadline_exceeded("the deadline passed in line"));
+    }
+    call.run(start)
+}
+
 fn respond<B>(mut call: Call, verdict: Result<Response<B>, Status>) -> Response<RpcBody<B>> {
     match verdict {
-        Ok(response) => {
+        Ok(mut response) => {
+            call.respond();
+            call.sign(response.headers_mut());
             // A response without a body carries its status in the headers: the call ends here.
             if let Some(status) = response.headers().get(Status::GRPC_STATUS) {
                 call.finish(Code::from_bytes(status.as_bytes()));
@@ -85,8 +116,10 @@ fn respond<B>(mut call: Call, verdict: Result<Response<B>, Status>) -> Response<
         }
         Err(status) => {
             call.finish(status.code());
+            let mut response = status.into_http::<()>();
+            call.sign(response.headers_mut());
             drop(call);
-            status.into_http::<()>().map(|()| RpcBody::empty())
+            response.map(|()| RpcBody::empty())
         }
     }
 }

@@ -1,39 +1,122 @@
-//! One bound on the calls in flight, over all connections. What does not fit is shed at once: a queue would only turn
-//! overload into missed deadlines.
+//! Which permits a call needs: one of its method, where the method has a limit of its own, and one of the server.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Status;
-
+use super::Limits;
+use super::admission::{Admission, Bounds, Entry, Permit, Priority, Shed, Waiting};
+use super::deadline::Deadline;
 use super::methods::Method;
-use crate::status;
+use super::metrics::AdmissionMetrics;
 
-/// Permits for calls in flight; clones share them.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    permits: Arc<Semaphore>,
-    retry_after: Duration,
+/// The permits of a call that is handled.
+#[derive(Debug, Default)]
+pub(crate) struct Permits([Option<Permit>; 2]);
+
+impl Permits {
+    /// Whether there is one: probes have none.
+    pub(super) fn any(&self) -> bool {
+        self.0.iter().any(Option::is_some)
+    }
+}
+
+/// The admissions of a server.
+pub(crate) struct Limit {
+    server: Admission,
+    watches: Admission,
+    methods: HashMap<usize, Admission>,
+}
+
+/// How a call goes on after it has arrived.
+pub(super) enum Arrived {
+    /// It may be handled.
+    Admitted(Permits),
+    /// It stands in line.
+    Waits(Box<Entering>),
 }
 
 impl Limit {
-    /// Admits `max_in_flight` calls at a time; whoever is refused is told to wait `retry_after`.
-    pub fn new(max_in_flight: usize, retry_after: Duration) -> Self {
-        Self { permits: Arc::new(Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS))), retry_after }
+    pub(super) fn new(limits: &Limits, metrics: &AdmissionMetrics) -> Self {
+        let bounds = |permits, waiting| {
+            let (wait, retry_after) = (limits.max_wait, limits.retry_after);
+            Admission::new(Bounds { permits, waiting, wait, retry_after }, metrics.clone())
+        };
+        Self {
+            server: bounds(limits.max_in_flight, limits.max_waiting),
+            watches: bounds(limits.max_watches, 0),
+            methods: limits.methods.iter().map(|own| (own.method.index, bounds(own.permits, own.permits))).collect(),
+        }
     }
 
-    /// A permit, held until the response's last frame is out; none is needed for probes.
-    ///
-    /// # Errors
-    /// RESOURCE_EXHAUSTED with RetryInfo when none is left.
-    pub fn admit(&self, method: &Method) -> Result<Option<OwnedSemaphorePermit>, Status> {
+    /// Lets a call in, into the line, or not at all. Probes need no permit.
+    pub(super) fn enter(
+        &self,
+        method: &'static Method,
+        priority: Priority,
+        deadline: Deadline,
+    ) -> Result<Arrived, Shed> {
         if method.infrastructure {
-            return Ok(None);
+            return Ok(Arrived::Admitted(Permits::default()));
         }
-        match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => Ok(Some(permit)),
-            Err(_) => Err(status::resource_exhausted("too many calls in flight", self.retry_after)),
+        // A watch lies idle most of its long life: it must not take the place of work.
+        let server = if method.watch { &self.watches } else { &self.server };
+        let mut entering = Entering { method, priority, deadline, held: Permits::default(), waits: None, then: None };
+        match self.methods.get(&method.index) {
+            Some(own) => {
+                entering.then = Some(server.clone());
+                entering.begin(own)?;
+            }
+            None => entering.begin(server)?,
         }
+        Ok(match entering.waits {
+            Some(_) => Arrived::Waits(Box::new(entering)),
+            None => Arrived::Admitted(entering.held),
+        })
+    }
+}
+
+/// A call on its way through one line or two.
+pub(super) struct Entering {
+    method: &'static Method,
+    priority: Priority,
+    deadline: Deadline,
+    held: Permits,
+    waits: Option<Waiting>,
+    /// The admission to enter after this one.
+    then: Option<Admission>,
+}
+
+impl Entering {
+    /// Goes as far as there are permits.
+    fn begin(&mut self, first: &Admission) -> Result<(), Shed> {
+        match first.enter(&self.method.name, self.priority, Some(self.deadline))? {
+            Entry::Waits(waiting) => self.waits = Some(waiting),
+            Entry::Admitted(permit) => self.go_on(permit)?,
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, permit: Permit) -> Result<(), Shed> {
+        let Permits([first, second]) = &mut self.held;
+        *if first.is_none() { first } else { second } = Some(permit);
+        match self.then.take() {
+            Some(next) => self.begin(&next),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Future for Entering {
+    type Output = Result<Permits, Shed>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        while let Some(waiting) = self.waits.as_mut() {
+            let permit = ready!(Pin::new(waiting).poll(context))?;
+            self.waits = None;
+            self.go_on(permit)?;
+        }
+        Poll::Ready(Ok(std::mem::take(&mut self.held)))
     }
 }

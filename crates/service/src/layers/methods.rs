@@ -16,8 +16,12 @@ pub struct Method {
     pub service: String,
     /// `Method`.
     pub method: String,
+    /// Its requests are a stream.
+    pub client_streaming: bool,
     /// Its responses are a stream.
     pub server_streaming: bool,
+    /// A stream that lives as long as somebody watches, and does little (`Watch…`, by convention).
+    pub watch: bool,
     /// Health and reflection: neither limited nor traced, and cut off as soon as a drain begins.
     pub infrastructure: bool,
     /// Place in [`all`].
@@ -41,6 +45,16 @@ pub fn find(path: &str) -> &'static Method {
     methods.by_path.get(path).and_then(|index| methods.all.get(*index)).unwrap_or(&methods.other)
 }
 
+/// The method of a name: `package.Service/Method`, or `Service/Method` where that is enough to tell.
+pub fn named(name: &str) -> Option<&'static Method> {
+    let short = |method: &&Method| {
+        let rest = method.name.strip_suffix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let mut found = all().iter().filter(short);
+    found.next().filter(|_| found.next().is_none())
+}
+
 fn methods() -> &'static Methods {
     static METHODS: OnceLock<Methods> = OnceLock::new();
     METHODS.get_or_init(|| {
@@ -60,7 +74,9 @@ fn methods() -> &'static Methods {
             name: "other".to_owned(),
             service: "other".to_owned(),
             method: "other".to_owned(),
+            client_streaming: false,
             server_streaming: false,
+            watch: false,
             infrastructure: false,
             index: all.len(),
         };
@@ -80,7 +96,9 @@ fn collect(set: &FileDescriptorSet, all: &mut Vec<Method>) {
                 all.push(Method {
                     infrastructure: service.starts_with("grpc."),
                     method: method.name().to_owned(),
+                    client_streaming: method.client_streaming(),
                     server_streaming: method.server_streaming(),
+                    watch: method.server_streaming() && method.name().starts_with("Watch"),
                     index: all.len(),
                     service,
                     name,
@@ -104,6 +122,17 @@ mod tests {
         let watch = find("/grpc.health.v1.Health/Watch");
         assert!(watch.infrastructure && watch.server_streaming);
         assert_eq!(find("/made.Up/Method").name, "other");
+        assert!(find("/wenzhen.orchestrator.v1.OrchestratorService/WatchConsultation").watch && !describe.watch);
         assert!(all().iter().enumerate().all(|(place, method)| place == method.index));
+    }
+
+    #[test]
+    fn a_method_is_found_by_its_whole_name_and_by_a_short_one_that_is_enough() {
+        for name in ["wenzhen.kg.v1.KgService/Describe", "KgService/Describe"] {
+            assert_eq!(named(name).map(|method| method.method.as_str()), Some("Describe"));
+        }
+        for name in ["", "Describe", "gService/Describe", "KgService/None", "KgService"] {
+            assert!(named(name).is_none(), "{name}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tonic::Code;
 
 use super::methods::{self, Method};
+use crate::tls::TlsMetrics;
 
 /// Upper bounds of the duration buckets, in seconds.
 const BUCKETS: [f64; 15] =
@@ -33,6 +34,32 @@ struct CodeLabels {
     code: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ShedLabels {
+    method: &'static str,
+    reason: &'static str,
+}
+
+/// What admissions count: `wenzhen_admission_queue_depth{method}` and `wenzhen_admission_shed_total{method,reason}`.
+/// Clones share the counts.
+#[derive(Clone, Default)]
+pub struct AdmissionMetrics {
+    depth: Family<MethodLabels, Gauge>,
+    shed: Family<ShedLabels, Counter>,
+}
+
+impl AdmissionMetrics {
+    /// Calls that wait: one more, or one less.
+    pub(super) fn depth(&self, method: &'static str, change: i64) {
+        self.depth.get_or_create(&MethodLabels { method }).inc_by(change);
+    }
+
+    /// One more call was shed.
+    pub(super) fn shed(&self, method: &'static str, reason: &'static str) {
+        self.shed.get_or_create(&ShedLabels { method, reason }).inc();
+    }
+}
+
 type DurationFamily = Family<MethodLabels, Histogram, fn() -> Histogram>;
 
 /// The process's metrics; clones share one registry.
@@ -44,6 +71,8 @@ struct Inner {
     requests: Family<CodeLabels, Counter>,
     durations: DurationFamily,
     in_flight: Family<MethodLabels, Gauge>,
+    admission: AdmissionMetrics,
+    tls: TlsMetrics,
     /// One per known method, and one for all others.
     handles: Vec<OnceLock<Handles>>,
 }
@@ -63,11 +92,13 @@ impl Default for Metrics {
 
 impl Metrics {
     /// A registry with the RPC metrics: `wenzhen_rpc_requests_total{method,code}`,
-    /// `wenzhen_rpc_duration_seconds{method}`, `wenzhen_rpc_in_flight{method}`.
+    /// `wenzhen_rpc_duration_seconds{method}`, `wenzhen_rpc_in_flight{method}`, and those of [`AdmissionMetrics`]
+    /// and [`TlsMetrics`].
     pub fn new() -> Self {
         let requests = Family::default();
         let durations: DurationFamily = Family::new_with_constructor(|| Histogram::new(BUCKETS));
         let in_flight = Family::default();
+        let admission = AdmissionMetrics::default();
         let mut registry = Registry::with_prefix("wenzhen");
         registry.register("rpc_requests", "Finished calls by method and gRPC code", requests.clone());
         registry.register_with_unit(
@@ -77,8 +108,29 @@ impl Metrics {
             durations.clone(),
         );
         registry.register("rpc_in_flight", "Calls in flight", in_flight.clone());
+        registry.register("admission_queue_depth", "Calls that wait for a permit", admission.depth.clone());
+        registry.register("admission_shed", "Calls that were not admitted, by reason", admission.shed.clone());
+        let tls = TlsMetrics::default();
+        tls.register(&mut registry);
         let handles = (0..=methods::all().len()).map(|_| OnceLock::new()).collect();
-        Self(Arc::new(Inner { registry: Mutex::new(registry), requests, durations, in_flight, handles }))
+        Self(Arc::new(Inner {
+            registry: Mutex::new(registry),
+            requests,
+            durations,
+            in_flight,
+            admission,
+            tls,
+            handles,
+        }))
+    }
+
+    /// Where admissions count; for an [`super::admission::Admission`] beside the guard's.
+    pub fn admission(&self) -> AdmissionMetrics {
+        self.0.admission.clone()
+    }
+
+    pub(crate) fn tls(&self) -> TlsMetrics {
+        self.0.tls.clone()
     }
 
     /// Lets a service register metrics of its own; names get the prefix `wenzhen_`.

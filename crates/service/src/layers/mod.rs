@@ -2,74 +2,53 @@
 //! outside. One layer with one future and one body, so that a call costs no allocation per concern; each concern is a
 //! file of its own.
 
+pub mod admission;
 mod body;
 mod call;
 pub mod deadline;
 mod future;
-pub mod limit;
+mod lease;
+mod limit;
+pub mod limits;
 pub mod methods;
 pub mod metrics;
+mod request;
 pub mod trace;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::body::Body;
 use tower::{Layer, Service};
 
+use self::admission::Priority;
 pub use self::body::RpcBody;
 use self::call::Call;
-use self::deadline::Deadline;
+use self::deadline::{Deadline, GRPC_TIMEOUT};
 pub use self::future::RpcFuture;
-use self::limit::Limit;
+use self::limit::{Arrived, Limit};
+pub use self::limits::Limits;
 use self::methods::Method;
 use self::metrics::Metrics;
 use crate::status;
 
-/// What a server takes on.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Calls in flight over all connections; a stream counts until its last frame.
-    pub max_in_flight: usize,
-    /// What a shed caller is told to wait.
-    pub retry_after: Duration,
-    /// Deadline of a unary call that brings none.
-    pub default_deadline: Duration,
-    /// No call may take longer, whatever its caller allows; also the deadline of a stream that brings none.
-    pub max_deadline: Duration,
-    /// A response stream that has nothing to send for so long is ended with UNAVAILABLE.
-    pub stream_idle: Duration,
-    /// Time for calls in flight to finish at shutdown; after it, streams are ended with UNAVAILABLE.
-    pub drain_budget: Duration,
-    /// A connection older than this is asked to go, so that clients find new replicas; calls on it finish.
-    pub connection_age: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_in_flight: 512,
-            retry_after: Duration::from_millis(250),
-            default_deadline: Duration::from_secs(10),
-            max_deadline: Duration::from_secs(3600),
-            stream_idle: Duration::from_secs(300),
-            drain_budget: Duration::from_secs(20),
-            connection_age: Duration::from_secs(600),
-        }
-    }
-}
+/// Header of every response: the name of the process that answered.
+pub const INSTANCE: HeaderName = HeaderName::from_static("wenzhen-instance");
 
 /// The layer; clones share the permits and the metrics.
 #[derive(Clone)]
 pub struct Guard(Arc<Shared>);
 
 pub(crate) struct Shared {
-    metrics: Metrics,
+    pub(crate) metrics: Metrics,
     limit: Limit,
     pub(crate) limits: Limits,
+    instance: Option<HeaderValue>,
     /// Ends health watches and reflection streams: a drain has begun.
     pub(crate) draining: CancellationToken,
     /// Ends all streams: the drain's budget is spent.
@@ -79,20 +58,28 @@ pub(crate) struct Shared {
 impl Guard {
     /// One set of permits. A process that holds several services makes a guard for each, with the same metrics.
     pub fn new(metrics: Metrics, limits: Limits) -> Self {
-        let limit = Limit::new(limits.max_in_flight, limits.retry_after);
+        Self::named(metrics, limits, None)
+    }
+
+    /// [`Guard::new`] with a name that every response carries as `wenzhen-instance`.
+    pub fn named(metrics: Metrics, limits: Limits, instance: Option<HeaderValue>) -> Self {
+        let limit = Limit::new(&limits, &metrics.admission());
         let (draining, cut) = (CancellationToken::new(), CancellationToken::new());
-        Self(Arc::new(Shared { metrics, limit, limits, draining, cut }))
+        Self(Arc::new(Shared { metrics, limit, limits, instance, draining, cut }))
     }
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
     }
 
-    fn deadline<B>(&self, method: &Method, request: &Request<B>) -> Deadline {
+    /// The moment by which a call must be answered; a caller cannot have more than the longest.
+    fn deadline<B>(&self, method: &Method, request: &Request<B>) -> Result<Deadline, Status> {
         let limits = &self.0.limits;
+        let allowed = deadline::asked(request.headers()).map_err(|_| {
+            status::invalid_argument(&[(GRPC_TIMEOUT.as_str(), "expected 1 to 8 digits and one of H, M, S, m, u, n")])
+        })?;
         let fallback = if method.server_streaming { limits.max_deadline } else { limits.default_deadline };
-        let allowed = deadline::requested(request.headers()).unwrap_or(fallback);
-        Deadline::after(allowed.min(limits.max_deadline))
+        Ok(Deadline::after(allowed.unwrap_or(fallback).min(limits.max_deadline)))
     }
 }
 
@@ -113,7 +100,9 @@ pub struct Guarded<S> {
 
 impl<S, B, R> Service<Request<B>> for Guarded<S>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     type Response = Response<RpcBody<R>>;
     type Error = Infallible;
@@ -128,19 +117,33 @@ where
         let method = methods::find(request.uri().path());
         let meter = shared.metrics.begin(method);
         let span = trace::server_span(method, request.headers());
-        let deadline = self.guard.deadline(method, &request);
+        let asked = self.guard.deadline(method, &request);
+        let deadline = asked.as_ref().copied().unwrap_or_else(|_| Deadline::after(shared.limits.default_deadline));
         let mut call = Call::new(method, meter, span, deadline, self.guard.clone());
-        match shared.limit.admit(method) {
-            Ok(permit) => call.hold(permit),
-            Err(refusal) => return RpcFuture::answered(call, refusal),
+        if let Err(refusal) = asked {
+            return RpcFuture::answered(call, refusal);
         }
         if deadline.expired() {
             return RpcFuture::answered(call, status::deadline_exceeded("the deadline had passed on arrival"));
         }
+        let priority = Priority::of(request.headers());
         request.extensions_mut().insert(deadline);
-        match call.run(|| self.inner.call(request)) {
-            Ok(future) => RpcFuture::running(call, future),
-            Err(failure) => RpcFuture::answered(call, failure),
+        let request = request::timely(method, request, shared.limits.request_timeout);
+        match shared.limit.enter(method, priority, deadline) {
+            Err(shed) => RpcFuture::answered(call, shed.into()),
+            Ok(Arrived::Admitted(permits)) => {
+                call.hold(permits);
+                match call.run(|| self.inner.call(request)) {
+                    Ok(future) => RpcFuture::running(call, future),
+                    Err(failure) => RpcFuture::answered(call, failure),
+                }
+            }
+            Ok(Arrived::Waits(entering)) => {
+                // The service that was made ready is the one that is called; a clone takes its place.
+                let next = self.inner.clone();
+                let mut ready = std::mem::replace(&mut self.inner, next);
+                RpcFuture::waiting(call, entering, Box::new(move || ready.call(request)))
+            }
         }
     }
 }

@@ -2,6 +2,9 @@
 //! that no contract of ours is needed.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part; a failed setup fails the test")]
 
+pub mod certificates;
+pub mod wire;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -23,12 +26,15 @@ use tonic::{Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::Service;
 use wenzhen_service::server::{Drained, ServeError};
-use wenzhen_service::{Client, Limits, Metrics, Readiness, Services, Serving};
+use wenzhen_service::{Client, Limits, Metrics, Readiness, Services, Serving, Tls};
 
 /// A unary method of the descriptor set.
 pub const UNARY: &str = "/wenzhen.kg.v1.KgService/Describe";
 /// A method of the descriptor set that streams responses.
 pub const STREAM: &str = "/wenzhen.orchestrator.v1.OrchestratorService/WatchConsultation";
+
+/// The name of the server.
+pub const INSTANCE: &str = "replica-7";
 
 pub type Reply<T> = BoxFuture<'static, Result<tonic::Response<T>, Status>>;
 pub type Items = Pin<Box<dyn Stream<Item = Result<String, Status>> + Send>>;
@@ -130,15 +136,21 @@ pub struct Running {
 
 impl Running {
     pub async fn start(services: Services, limits: Limits) -> Self {
+        Self::secure(services, limits, None).await
+    }
+
+    pub async fn secure(services: Services, limits: Limits, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (readiness, metrics, shutdown) = (Readiness::new(), Metrics::new(), CancellationToken::new());
         let serving = Serving {
             listener,
-            services,
+            services: services.into(),
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             limits,
+            tls,
+            instance: Some(http::HeaderValue::from_static(INSTANCE)),
             shutdown: shutdown.clone(),
         };
         Self { address, readiness, metrics, shutdown, task: tokio::spawn(serving.serve()) }

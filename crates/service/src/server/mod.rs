@@ -1,20 +1,27 @@
-//! Serving over TCP: keep-alives, limits, health, reflection, and an orderly end.
+//! Serving over TCP, plain or TLS: keep-alives, limits, health, reflection, and an orderly end.
+
+mod connection;
+mod gate;
+mod incoming;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tower::Layer;
 
+pub use self::connection::Peer;
+pub use self::gate::Gate;
+use self::incoming::Incoming;
 use crate::health::Readiness;
 use crate::layers::metrics::Metrics;
 use crate::layers::{Guard, Limits};
-use crate::services::Services;
+use crate::tls::Tls;
 
 /// Flow-control window of one stream and of one connection, in bytes.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -23,6 +30,12 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 const CONCURRENT_STREAMS: u32 = 1024;
 /// Bytes of request metadata.
 const HEADER_LIST: u32 = 16 << 10;
+/// Bytes of one frame; a message may take many.
+const FRAME: u32 = 16 << 10;
+/// Streams that a peer has reset while they waited, and streams that we had to reset for its faults: beyond so many the
+/// connection is closed (rapid reset, CVE-2023-44487).
+const PENDING_RESETS: usize = 20;
+const LOCAL_RESETS: usize = 256;
 /// A silent connection is probed after this time, and closed when it does not answer within the next.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,14 +69,18 @@ pub enum Drained {
 pub struct Serving {
     /// A bound listener: port 0 is fine, the caller reads its address.
     pub listener: TcpListener,
-    /// The services to offer; health and reflection are added.
-    pub services: Services,
+    /// The services to offer, now or later; health and reflection are added, and answer from the start.
+    pub services: Gate,
     /// Drives the health service; drained at shutdown.
     pub readiness: Readiness,
     /// Where calls are counted.
     pub metrics: Metrics,
     /// What to take on.
     pub limits: Limits,
+    /// Certificates; without one of our own the port is plain.
+    pub tls: Option<Tls>,
+    /// The name that every response carries.
+    pub instance: Option<HeaderValue>,
     /// Ends the serving.
     pub shutdown: CancellationToken,
 }
@@ -76,9 +93,9 @@ impl Serving {
     /// When the socket or the transport fails; a failed connection or call is none.
     pub async fn serve(self) -> Result<Drained, ServeError> {
         let address = self.listener.local_addr().map_err(ServeError::Listener)?;
-        let guard = Guard::new(self.metrics, self.limits);
-        let routes = with_infrastructure(self.services, &self.readiness)?;
-        let service = guard.layer(routes.into_routes());
+        let tls = self.tls.filter(|tls| tls.server().is_some()).map(|tls| (tls, self.metrics.tls()));
+        let guard = Guard::named(self.metrics, self.limits, self.instance);
+        let service = guard.layer(self.services.with_infrastructure(&self.readiness)?);
         let (readiness, shutdown, draining) = (self.readiness, self.shutdown, guard.shared().draining.clone());
         let asked = shutdown.clone();
         let signal = async move {
@@ -86,8 +103,9 @@ impl Serving {
             readiness.drain();
             draining.cancel();
         };
-        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true)).with_keepalive(Some(KEEP_ALIVE));
-        tracing::info!(%address, "serving");
+        let secure = tls.is_some();
+        let incoming = Incoming::new(self.listener, guard.shared().limits.connect_timeout, tls);
+        tracing::info!(%address, tls = secure, "serving");
         let server = builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
@@ -104,18 +122,9 @@ pub(crate) fn builder() -> Server {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(CONCURRENT_STREAMS)
         .http2_max_header_list_size(HEADER_LIST)
-}
-
-fn with_infrastructure(services: Services, readiness: &Readiness) -> Result<Services, ServeError> {
-    let health = readiness.service(services.names());
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(wenzhen_proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let v1 = reflection().build_v1().map_err(ServeError::Reflection)?;
-    let v1alpha = reflection().build_v1alpha().map_err(ServeError::Reflection)?;
-    Ok(services.with(health).with(v1).with(v1alpha))
+        .max_frame_size(FRAME)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS))
+        .http2_max_local_error_reset_streams(Some(LOCAL_RESETS))
 }
 
 async fn drain(
