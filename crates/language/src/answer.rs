@@ -64,7 +64,16 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
     if free > if yes || no { spare } else { 0 } {
         return None;
     }
+    // An adverb that waits for its adjective (`很`) says how much of nothing.
+    if free == 0 && tokens.len() == 1 && tokens.iter().any(|t| t.kind.is(Class::Severe) && t.end - t.start == 1 && !english) {
+        return None;
+    }
     let (state, mild) = state(&has, severity.is_some())?;
+    let formerly = has(Class::Past) && !has(Class::Now);
+    if formerly && state == State::Denied {
+        // That it was not so before says nothing of now.
+        return None;
+    }
     let severity = if mild { Some(Severity::Mild) } else { severity };
     let severity = severity.filter(|_| state == State::Present);
     // `有三天` to several findings tells how long, not that all are there.
@@ -72,7 +81,7 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
     if timed && state == State::Present && !yes {
         return None;
     }
-    let past = has(Class::Over) && state == State::Present;
+    let past = (has(Class::Over) || formerly) && state == State::Present;
     let well = (has(Class::Fine) || has(Class::Unrelated))
         && !has(Class::No)
         && !has(Class::Negator)
@@ -84,7 +93,8 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
 fn state(has: &impl Fn(Class) -> bool, degree: bool) -> Option<(State, bool)> {
     let (yes, no) = (has(Class::Yes), has(Class::No) || has(Class::Fine) || has(Class::Unrelated));
     let denied = no || has(Class::Negator) || has(Class::NegatorOne) || has(Class::MetaNegator);
-    let affirming = [Class::Affirm, Class::Copula, Class::Often, Class::Persisting, Class::Over];
+    let affirming =
+        [Class::Affirm, Class::Copula, Class::Often, Class::Persisting, Class::Over, Class::Past, Class::Once];
     if has(Class::Hedge) {
         Some((State::Unsure, false))
     } else if denied && degree && !no {

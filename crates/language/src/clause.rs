@@ -28,8 +28,10 @@ pub(crate) struct Mood {
     pub question: bool,
     /// A question with a word such as *how* or *why* takes for granted what it names.
     pub wonders: bool,
-    /// Asks what a word means.
+    /// Asks what counts as what it names, or what the word means.
     pub defines: bool,
+    /// Wants a word to be explained.
+    pub meaning: bool,
     /// Looks like a question but affirms or denies with force.
     pub retort: bool,
     /// The speaker says not to know.
@@ -81,10 +83,11 @@ fn mood(units: &[Unit], tokens: &[Token], range: Range<usize>, end: char) -> Moo
     // `when I walk` tells the occasion: a question has its verb before the person.
     let tells = |t: &Token| tokens.iter().any(|p| p.start == t.end && matches!(p.kind, Kind::Subject { .. }));
     let first = begins.is_some_and(|t| residue(units, tokens, range.start, t.start) == 0 && !tells(t));
-    let wonders = has(Class::Wondering) || first || (end == '?' && has(Class::WonderingFirst));
+    let wonders = has(Class::Wondering) || has(Class::MeaningNear) || first || (end == '?' && has(Class::WonderingFirst));
     let particle = position(Class::Particle);
     let asking = has(Class::Asking);
-    let defining = has(Class::Defining);
+    let meaning = explains(units, tokens, &range, end);
+    let defining = has(Class::Defining) || meaning;
     let inside = |t: &Token| t.inner.contains(&Class::Rhetorical);
     let retort = has(Class::Retort) || has(Class::Rhetorical) || tokens.iter().any(inside);
     let marked = end == '?' || particle.is_some();
@@ -93,7 +96,40 @@ fn mood(units: &[Unit], tokens: &[Token], range: Range<usize>, end: char) -> Moo
     let asks =
         defining || question && !wonders && (asking || asks_for_finding(units, tokens, &range, last_medical, particle));
     let unsure = position(Class::Unsure).is_some_and(|at| !tokens.iter().skip(at).any(|t| t.kind.is(Class::Wondering)));
-    Mood { asks, question, wonders, retort, unsure, defines: defining, medical: last_medical.is_some() }
+    let unsure = unsure && !meaning;
+    Mood { asks, question, wonders, retort, unsure, defines: defining, meaning, medical: last_medical.is_some() }
+}
+
+/// Whether a word is to be explained: a verb of meaning in a question or beside a denial (`I don't
+/// understand`), or `what is` with nothing but a name.
+fn explains(units: &[Unit], tokens: &[Token], range: &Range<usize>, end: char) -> bool {
+    let has = |test: fn(Class) -> bool| tokens.iter().any(|t| matches!(t.kind, Kind::Word(class) if test(class)));
+    let asks = |class: Class| {
+        matches!(class, Class::Wondering | Class::Defining | Class::Unsure | Class::Particle | Class::Whether)
+            || class.denies()
+    };
+    let supposes = tokens.iter().any(|t| t.kind.is(Class::Supposing));
+    if has(|class| class == Class::Meaning) {
+        // In Chinese, and in several words, they ask by themselves.
+        let asking = |t: &Token| t.end - t.start > 1 || units.get(t.start).is_some_and(|u| crate::locale::is_han(u.ch));
+        let alone = tokens.iter().any(|t| t.kind.is(Class::Meaning) && asking(t));
+        return !supposes && (alone || end == '?' || has(asks));
+    }
+    let mut near = tokens.windows(2).filter(|pair| match pair {
+        [a, b] => {
+            let adjacent = a.end == b.start;
+            let rest = tokens.iter().filter(|t| t.start >= b.end).all(|t| t.kind.is(Class::Copula));
+            let first = a.kind.is(Class::MeaningNear) && b.kind.is_medical() && rest;
+            let last = a.kind.is_medical() && b.kind.is(Class::MeaningNear) && b.end == range.end;
+            adjacent && (first || last)
+        }
+        _ => false,
+    });
+    let little = |t: &Token| {
+        matches!(t.kind, Kind::Word(Class::Filler | Class::Contrast | Class::List | Class::Copula) | Kind::Subject { .. })
+    };
+    let alone = |t: &Token| t.kind.is_medical() || t.kind.is(Class::MeaningNear) || little(t);
+    near.next().is_some() && tokens.iter().all(alone) && residue(units, tokens, range.start, range.end) == 0
 }
 
 /// A question mark or particle asks for the finding unless much stands between the two (then it

@@ -71,6 +71,10 @@ impl Builder {
                 self.kinds.entry(pattern).or_insert(kind);
             }
         }
+        self.ambiguities(pack);
+    }
+
+    fn ambiguities(&mut self, pack: &Pack) {
         for (i, ambiguity) in pack.ambiguities.iter().enumerate() {
             for phrase in ambiguity.sayings.iter().flat_map(|(_, list)| list) {
                 self.add(phrase, Kind::Ambiguity(i));
@@ -135,10 +139,28 @@ impl Builder {
         self.kinds.insert(Box::new([NUMBER]), Kind::Number);
     }
 
+    /// Other ways to say what a thing is like, where a saying ends so.
+    pub(crate) fn likenesses(&mut self, pack: &Pack, tables: &[Table]) {
+        for derive in tables.iter().map(|t| &t.derive).filter(|d| !d.like.is_empty()) {
+            for (i, finding) in pack.findings.iter().enumerate() {
+                for saying in finding.sayings.iter().flat_map(|(_, list)| list) {
+                    let Some((thing, likened)) = saying.split_once(derive.like.as_str()) else { continue };
+                    if thing.is_empty() || likened.is_empty() {
+                        continue;
+                    }
+                    for likeness in &derive.likenesses {
+                        let phrase = format!("{thing}{}", likeness.replace("{}", likened));
+                        self.add(&phrase, Kind::Finding(FindingIx::new(i)));
+                    }
+                }
+            }
+        }
+    }
+
     fn words(&mut self, table: &Table) {
         for (class, words) in &table.words {
             for word in words {
-                if !matches!(class, Class::AllergicBefore | Class::AllergicAfter) {
+                if !class.of_substances() {
                     self.add(word, Kind::Word(*class));
                 }
                 let pattern = self.units(word);
@@ -153,11 +175,49 @@ impl Builder {
         }
     }
 
+    /// What the pack knows to be taken or not tolerated, with the words around it.
+    pub(crate) fn substances(&mut self, pack: &Pack, tables: &[Table]) -> Result<Automaton, LanguageError> {
+        let mut patterns: HashMap<Pattern, Kind> = HashMap::new();
+        for (i, substance) in pack.substances.iter().enumerate() {
+            let sayings = substance.sayings.iter().flat_map(|(_, list)| list);
+            for name in substance.names.iter().map(|(_, name)| name).chain(sayings) {
+                patterns.entry(self.units(name)).or_insert(Kind::Substance(i));
+            }
+        }
+        for (class, words) in tables.iter().flat_map(|t| &t.words).filter(|(class, _)| class.of_substances()) {
+            for word in words {
+                patterns.entry(self.units(word)).or_insert(Kind::Word(*class));
+            }
+        }
+        patterns.retain(|pattern, _| !pattern.is_empty());
+        Automaton::new(&patterns, |_| true)
+    }
+
     /// Words of a consultation that name no finding.
     pub(crate) fn dialogue(&mut self, tables: &[Table]) -> Result<Automaton, LanguageError> {
         let words = tables.iter().flat_map(|t| &t.dialogue.words);
         let patterns = words.map(|word| (self.units(word), Kind::Word(Class::Filler))).collect();
         Automaton::new(&patterns, |_| true)
+    }
+
+    /// Per finding, of what a short answer about it speaks: the things that the pack names for it or
+    /// what is above it, else the names of what is above all; and those things alone.
+    pub(crate) fn topics(&mut self, pack: &Pack) -> (Vec<Vec<Pattern>>, Vec<Vec<Pattern>>) {
+        let (mut topics, mut things) = (Vec::new(), Vec::new());
+        for i in 0..pack.findings.len() {
+            let finding = |ix: FindingIx| pack.findings.get(ix.at());
+            let above = std::iter::successors(Some(FindingIx::new(i)), |ix| finding(*ix)?.parent);
+            let chain: Vec<FindingIx> = above.take(pack.findings.len()).collect();
+            let named = chain.iter().filter_map(|ix| finding(*ix)).find(|f| f.about.iter().next().is_some());
+            let named: Vec<String> = named.into_iter().flat_map(|f| f.about.iter()).flat_map(|(_, l)| l).cloned().collect();
+            let top = chain.last().and_then(|ix| finding(*ix));
+            let names: Vec<String> = top.into_iter().flat_map(|f| f.names.iter()).map(|(_, n)| n.clone()).collect();
+            let things_of: Vec<Pattern> = named.iter().map(|phrase| self.units(phrase)).collect();
+            let own: Vec<Pattern> = names.iter().map(|phrase| self.units(phrase)).collect();
+            topics.push(if things_of.is_empty() { own } else { things_of.clone() });
+            things.push(things_of);
+        }
+        (topics, things)
     }
 
     /// What depends on several tables: units of measures, and the ends of findings.

@@ -1,6 +1,6 @@
 //! Facts about the patient beside findings: age, sex, pregnancy, allergies, who speaks for whom.
 
-use wenzhen_pack::Sex;
+use wenzhen_pack::{Pack, Sex};
 
 use crate::clause::Clause;
 use crate::lexicon::{Kind, Lexicon, Pattern};
@@ -9,10 +9,13 @@ use crate::quantity::{Quantity, Reading};
 use crate::scan::Token;
 use crate::units::Unit;
 use crate::words::Class;
-use crate::{ContextFacts, Normalised, Subject};
+use crate::{ContextFacts, Normalised, Subject, substances};
 
 /// The longest list of substances that is looked through, in units.
 const LONGEST_LIST: usize = 16;
+
+/// Most substances of one kind that are kept of one text.
+const MOST_NAMED: usize = 20;
 
 /// A clause with what was read in it.
 pub(crate) struct Told<'a> {
@@ -31,7 +34,7 @@ pub(crate) fn add(
     facts: &mut ContextFacts,
     told: &Told<'_>,
     patient: Option<Subject>,
-    lexicon: &Lexicon,
+    (lexicon, pack): (&Lexicon, &Pack),
     text: (&Normalised, &str, &[Unit]),
 ) {
     let about_patient = !told.who.relative && (told.who.subject.is_none() || told.who.subject == patient);
@@ -63,7 +66,17 @@ pub(crate) fn add(
             _ => {}
         }
     }
-    facts.allergies.extend(allergies(told, lexicon, text));
+    let named = substances::read(told, lexicon, pack, text);
+    for (known, new) in [
+        (&mut facts.allergies, allergies(told, lexicon, text).into_iter().chain(named.allergies).collect::<Vec<_>>()),
+        (&mut facts.medicines, named.medicines),
+    ] {
+        for item in new {
+            if known.len() < MOST_NAMED && !known.iter().any(|k| k.contains(&item)) {
+                known.push(item);
+            }
+        }
+    }
 }
 
 fn pregnancy(facts: &mut ContextFacts, told: &Told<'_>, at: usize) {

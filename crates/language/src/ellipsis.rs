@@ -85,7 +85,8 @@ pub(crate) fn resolve(
     None
 }
 
-/// `丙甲，乙的时候更厉害`: what makes worse what was named before, where that has a name of its own.
+/// `丙甲，乙的时候更厉害`, `丙甲乙厉害`: what makes worse what was named before, where that has a name of
+/// its own.
 pub(crate) fn worse(
     lexicon: &Lexicon,
     pack: &Pack,
@@ -95,10 +96,13 @@ pub(crate) fn worse(
     focus: Focus<'_>,
 ) -> Option<Vec<Token>> {
     let degree = |t: &Token| matches!(t.kind, Kind::Word(Class::Persisting | Class::SevereAfter));
-    let word = tokens.iter().find(|t| degree(t)).filter(|_| !clause.mood.medical)?;
+    let medical = tokens.iter().rposition(|t| t.kind.is_medical());
+    let word = tokens.iter().skip(medical.map_or(0, |at| at + 1)).find(|t| degree(t))?;
     let (topic, last) = (focus.topic.and_then(|(from, to)| units.get(from..to))?, focus.last?);
     let chinese = units.get(word.start).is_some_and(|u| is_han(u.ch));
-    let (start, end) = if chinese { (clause.units.start, word.start) } else { (word.end, clause.units.end) };
+    // In the clause that names it, the circumstance stands between the name and the degree.
+    let from = medical.and_then(|at| tokens.get(at)).map_or(clause.units.start, |t| t.end);
+    let (start, end) = if chinese { (from, word.start) } else { (word.end, clause.units.end) };
     let slips = |i: usize| {
         let token = tokens.get(tokens.partition_point(|t| t.end <= i)).filter(|t| t.start <= i);
         token.is_some_and(|t| matches!(t.kind, Kind::Word(c) if c.slips_in() || (chinese && c == Class::When)))

@@ -50,6 +50,9 @@ pub(crate) fn decide(
     }
     let asks = |c: &Clause| (c.mood.question || c.mood.asks || c.end == '?') && !greets(c, tokens);
     let question = clauses.iter().any(asks);
+    if !found.meanings.is_empty() || clauses.iter().any(|c| c.mood.meaning) {
+        return Intent::AsksQuestion;
+    }
     if has(Class::OffTopic) {
         return Intent::OffTopic;
     }

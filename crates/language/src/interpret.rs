@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use wenzhen_pack::{FindingIx, Pack};
+use wenzhen_pack::{FindingIx, Locale, Pack};
 
 use crate::lexicon::Lexicon;
 use crate::reader::Reader;
-use crate::{Interpretation, LanguageError, Utterance, detect_locale, normalise};
+use crate::{Interpretation, Normalised, LanguageError, Utterance, detect_locale, normalise, picks};
 
 /// Interprets utterances against one pack. Made once; safe to share between threads.
 #[derive(Debug)]
@@ -34,6 +34,9 @@ impl Interpreter {
     pub fn interpret(&self, u: &Utterance<'_>) -> Interpretation {
         let locale = u.locale.or_else(|| detect_locale(u.text)).unwrap_or_else(|| self.pack.manifest.default_locale());
         let normalised = normalise(u.text);
+        if let Some(picked) = self.picked(u, locale, &normalised) {
+            return picked;
+        }
         let candidates = u.clarifying.and_then(|i| self.pack.ambiguities.get(i)).map(|a| a.candidates.as_slice());
         let asked: &[FindingIx] = candidates.unwrap_or(u.asked);
         let units = self.lexicon.vocabulary.read(&normalised.text);
@@ -42,5 +45,30 @@ impl Interpreter {
             u.text,
             &units,
         )
+    }
+
+    /// What a message of nothing but numbers picks.
+    fn picked(&self, u: &Utterance<'_>, locale: Locale, text: &Normalised) -> Option<Interpretation> {
+        let shown = if u.quick_answers.is_empty() { u.asked.len() } else { u.quick_answers.len() };
+        let picks = picks::read(&self.lexicon.pick, &text.text, shown)?;
+        if u.quick_answers.is_empty() {
+            return Some(picks::of_asked(u, locale, &picks, text));
+        }
+        let answers = picks.iter().filter_map(|pick| {
+            let words = u.quick_answers.get(pick.place.checked_sub(1)?)?;
+            let mut read = self.interpret(&Utterance { text: words, quick_answers: &[], locale: None, ..*u });
+            // The words are those of the list, but the patient's are the number.
+            let said = text.span(pick.span.clone());
+            read.observations.iter_mut().for_each(|o| o.span = said.clone());
+            read.ambiguous.iter_mut().for_each(|a| a.span = said.clone());
+            Some(read)
+        });
+        Some(picks::together(locale, answers.collect()))
+    }
+
+    /// The quick answers that a message of nothing but numbers picks, by position; empty for any other.
+    pub fn picks(&self, text: &str, quick_answers: usize) -> Vec<usize> {
+        let picks = picks::read(&self.lexicon.pick, &normalise(text).text, quick_answers).unwrap_or_default();
+        picks.iter().filter_map(|pick| pick.place.checked_sub(1)).collect()
     }
 }

@@ -7,7 +7,7 @@ use wenzhen_pack::{FindingIx, Locale, Pack, Sex};
 
 use crate::compile::{Builder, family};
 use crate::units::{Unit, Vocabulary};
-use crate::words::{Brief, Class, Table};
+use crate::words::{Brief, Class, PickWords, Table};
 use crate::{LanguageError, Subject, normal};
 
 /// What a match means.
@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     /// The end of a finding, said with a part of its name.
     Ended(FindingIx),
     Ambiguity(usize),
+    /// Something that is taken or not tolerated; position in `pack.substances`.
+    Substance(usize),
     /// A thing that may be in order or not; position in [`Lexicon::things`].
     Thing(usize),
     Word(Class),
@@ -87,16 +89,24 @@ pub(crate) struct Lexicon {
     pub(crate) stands_for: Vec<Pattern>,
     /// Words of a message that tells only age and sex.
     pub(crate) brief: Vec<Brief>,
+    /// Words beside a number that picks.
+    pub(crate) pick: Vec<PickWords>,
     /// Words of one unit for what is done.
     pub(crate) perfect: Vec<char>,
     /// What a row of units means.
     pub(crate) exact: HashMap<Pattern, Kind>,
     /// The family history of a finding, where the pack has one.
     pub(crate) family: HashMap<FindingIx, FindingIx>,
+    /// Per finding, of what a short answer to a question for it speaks.
+    pub(crate) topics: Vec<Vec<Pattern>>,
+    /// Per finding, the things whose qualities its family tells.
+    pub(crate) things_of: Vec<Vec<Pattern>>,
     /// Per thing, the findings that are denied when it is in order.
     pub(crate) things: Vec<Vec<FindingIx>>,
     /// Things, and words for in order and out of order.
     pub(crate) normal: Automaton,
+    /// What is taken or not tolerated, and the words around it.
+    pub(crate) substances: Automaton,
     /// Words of a consultation that name no finding.
     pub(crate) dialogue: Automaton,
     pub(crate) all: Automaton,
@@ -140,13 +150,16 @@ impl Lexicon {
         for table in &tables {
             builder.table(table);
         }
+        builder.likenesses(pack, &tables);
         builder.endings(pack, &tables);
         builder.shorten()?;
         let family = family(pack, &tables);
         let (things, normal) = normal::things(&mut builder, pack, &tables)?;
+        let (topics, things_of) = builder.topics(pack);
         let verbs = tables.iter().flat_map(|t| &t.stands_for.verbs);
         let stands_for = verbs.map(|verb| builder.units(verb)).collect();
         let dialogue = builder.dialogue(&tables)?;
+        let substances = builder.substances(pack, &tables)?;
         let measured = (0..pack.findings.len()).map(FindingIx::new);
         let measured = measured.filter(|f| pack.findings.get(f.at()).is_some_and(|f| f.measure.is_some())).collect();
         let Builder {
@@ -166,11 +179,15 @@ impl Lexicon {
             allergic,
             stands_for,
             brief: tables.iter().map(|t| t.brief.clone()).collect(),
+            pick: tables.iter().map(|t| t.pick.clone()).collect(),
             perfect,
             exact: kinds,
             family,
+            topics,
+            things_of,
             things,
             normal,
+            substances,
             dialogue,
             all,
             medical,

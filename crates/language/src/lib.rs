@@ -25,9 +25,11 @@ mod intent;
 mod interpret;
 mod lexicon;
 mod locale;
+mod meaning;
 mod normal;
 pub mod normalise;
 mod outcome;
+mod picks;
 mod polarity;
 pub mod proto;
 mod quantity;
@@ -35,6 +37,8 @@ mod reader;
 pub mod redflag;
 mod scan;
 mod scope;
+mod substances;
+mod topic;
 mod types;
 mod units;
 mod words;
@@ -43,4 +47,6 @@ pub use error::LanguageError;
 pub use interpret::Interpreter;
 pub use locale::detect_locale;
 pub use normalise::{Normalised, normalise};
-pub use types::{AmbiguousSaying, ContextFacts, Intent, Interpretation, Observation, Severity, Subject, Utterance};
+pub use types::{
+    AmbiguousSaying, ContextFacts, Intent, Interpretation, Meaning, Observation, Severity, Subject, Utterance,
+};

@@ -8,7 +8,6 @@ use wenzhen_pack::{FindingIx, Kind as FindingKind, State};
 use crate::answer::Scope;
 use crate::lexicon::{Kind, row};
 use crate::polarity::{Draft, Timed, Who};
-use crate::quantity::Quantity;
 use crate::reader::Reader;
 use crate::scan::residue;
 use crate::units::Unit;
@@ -27,7 +26,6 @@ impl Reader<'_> {
         let has = |class: Class| self.tokens.iter().any(|t| t.kind.is(class));
         let (corrects, may_correct, refuses) = (has(Class::Correction), has(Class::CorrectionWeak), has(Class::Refuse));
         self.drafts.retain(|d| !d.open);
-        self.numbers(units);
         let withdrawn = if corrects || may_correct { self.withdraw() } else { Vec::new() };
         let answered = self.cover();
         let drafts = self.of_patient(patient);
@@ -44,12 +42,13 @@ impl Reader<'_> {
             .map(|(ambiguity, at, _)| AmbiguousSaying { ambiguity: *ambiguity, span: byte_span(*at) })
             .collect();
         let context = self.context(patient, (normalised, text, units));
+        let meanings = self.meanings(normalised, units);
         let signs = intent::Signs {
             corrects,
             may_correct,
             answers: answered || observations.iter().any(|o| o.answers_question),
             tells: context != ContextFacts::default(),
-            foreign: self.foreign(units),
+            foreign: self.foreign(units) && !self.clauses.iter().any(|read| read.clause.mood.meaning),
         };
         let refused = refuses && observations.is_empty();
         let mut found = Interpretation {
@@ -59,6 +58,7 @@ impl Reader<'_> {
             ambiguous,
             withdrawn,
             context,
+            meanings,
             refused,
         };
         let clauses: Vec<_> = self.clauses.iter().map(|read| read.clause.clone()).collect();
@@ -102,36 +102,6 @@ impl Reader<'_> {
         self.pack.findings.get(finding.at()).map(|f| f.kind)
     }
 
-    /// A message of nothing but numbers picks from what was asked.
-    fn numbers(&mut self, units: &[Unit]) {
-        let sign = |k: Kind| matches!(k, Kind::Number | Kind::Word(Class::List | Class::Filler | Class::Perfect));
-        if !self.drafts.is_empty() || !self.answers.is_empty() || self.whole.is_some() {
-            return;
-        }
-        let covered: usize = self.tokens.iter().map(|t| t.end - t.start).sum();
-        let words = units.iter().filter(|u| !u.separates()).count();
-        if self.asked.is_empty() || !self.tokens.iter().all(|t| sign(t.kind)) || covered < words {
-            return;
-        }
-        let bare: Vec<(u32, (usize, usize))> = self
-            .clauses
-            .iter()
-            .flat_map(|c| &c.readings)
-            .filter_map(|r| match r.what {
-                Quantity::Bare(n) => Some((n, (r.start, r.end))),
-                _ => None,
-            })
-            .collect();
-        let places: Option<Vec<_>> = bare
-            .into_iter()
-            .map(|(n, span)| {
-                let finding = (n as usize).checked_sub(1).and_then(|at| self.asked.get(at))?;
-                Some(Draft::new(*finding, State::Present, span, Who::default(), 0))
-            })
-            .collect();
-        self.answers.extend(places.unwrap_or_default());
-    }
-
     /// What a correction takes back: what is denied in favour of something else.
     fn withdraw(&mut self) -> Vec<FindingIx> {
         let present: HashSet<FindingIx> =
@@ -153,7 +123,7 @@ impl Reader<'_> {
     fn cover(&mut self) -> bool {
         let named = |f: &FindingIx, d: &[Draft]| d.iter().any(|d| d.finding == *f);
         let whole = self.whole.take();
-        let answered = whole.is_some() || !self.answers.is_empty() || (self.deny_rest && !self.asked.is_empty());
+        let answered = self.answered || whole.is_some() || !self.answers.is_empty() || (self.deny_rest && !self.asked.is_empty());
         let mut covered = Vec::new();
         if let Some(whole) = whole {
             let open_choice = self.clarifying || self.excludes_itself();
@@ -245,7 +215,7 @@ impl Reader<'_> {
                 supposed: read.supposed,
                 asked: !self.asked.is_empty(),
             };
-            context::add(&mut facts, &told, patient.or(Some(Subject::SelfPatient)), self.lexicon, text);
+            context::add(&mut facts, &told, patient.or(Some(Subject::SelfPatient)), (self.lexicon, self.pack), text);
         }
         let (normalised, ..) = text;
         // A number that measures something is no age.

@@ -26,6 +26,7 @@ pub fn builtin_pins(pack: &Pack, weight_epoch: u64) -> clinical::Pins {
 /// What does not exist in `pack` is left out.
 pub fn interpretation(pack: &Pack, interpretation: &Interpretation, turn: u32) -> guidance::InterpretResponse {
     let id = |finding: &wenzhen_pack::FindingIx| pack.findings.get(finding.at()).map(|f| f.id.clone());
+    let explained = interpretation.meanings.iter();
     guidance::InterpretResponse {
         locale: locale(interpretation.locale).into(),
         intent: guidance::Intent::from(interpretation.intent).into(),
@@ -34,6 +35,8 @@ pub fn interpretation(pack: &Pack, interpretation: &Interpretation, turn: u32) -
         ambiguous: interpretation.ambiguous.iter().filter_map(|a| ambiguous(pack, a)).collect(),
         patient: patient(&interpretation.context),
         pins: Some(builtin_pins(pack, 0)),
+        explain_finding_ids: explained.clone().filter_map(|m| id(&m.finding()?)).collect(),
+        explain_condition_ids: explained.filter_map(|m| Some(pack.conditions.get(m.condition()?.at())?.id.clone())).collect(),
     }
 }
 
@@ -70,7 +73,7 @@ fn patient(facts: &ContextFacts) -> Option<clinical::PatientContext> {
         pregnant: facts.pregnant,
         pregnancy_weeks: facts.pregnancy_weeks,
         allergies: facts.allergies.clone(),
-        medicines: Vec::new(),
+        medicines: facts.medicines.clone(),
         subject: facts.speaks_for.map_or(clinical::Subject::Unspecified, clinical::Subject::from).into(),
     })
 }

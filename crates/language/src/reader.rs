@@ -44,6 +44,10 @@ pub(crate) struct Reader<'a> {
     /// A bare word of agreement or denial, for all that was asked.
     pub whole: Option<Whole>,
     pub deny_rest: bool,
+    /// Words that left out what they speak of were completed from the question.
+    pub answered: bool,
+    /// How often the words were put beside something to be read again.
+    pub depth: usize,
     carry: Carry,
     /// What the first clause without a finding is about.
     topic: Option<(usize, usize)>,
@@ -58,6 +62,13 @@ pub(crate) struct Whole {
     pub span: (usize, usize),
     pub who: Who,
     pub clause: usize,
+}
+
+/// Tokens of a clause with what its words leave out.
+pub(crate) struct Understood {
+    pub tokens: Vec<Token>,
+    /// They were completed from the question.
+    pub answers: bool,
 }
 
 /// A clause with what was read in it.
@@ -89,6 +100,8 @@ impl<'a> Reader<'a> {
             answers: Vec::new(),
             whole: None,
             deny_rest: false,
+            answered: false,
+            depth: 0,
             carry: Carry::default(),
             topic: None,
             last: 0,
@@ -107,8 +120,9 @@ impl<'a> Reader<'a> {
     }
 
     fn clause(&mut self, units: &[Unit], tokens: &[Token], mut clause: Clause, index: usize) {
-        let resolved = self.resolve(units, tokens, &mut clause);
-        let tokens = resolved.as_deref().unwrap_or(tokens);
+        let resolved = self.understood(units, tokens, &mut clause);
+        self.answered |= resolved.as_ref().is_some_and(|r| r.answers);
+        let tokens = resolved.as_ref().map_or(tokens, |r| r.tokens.as_slice());
         let was_about = self.carry.who;
         let supposed = self.carry.supposing || tokens.iter().any(|t| t.kind.is(Class::Supposing));
         let named = self.measurable(tokens);
@@ -148,6 +162,18 @@ impl<'a> Reader<'a> {
         self.clauses.push(Read { clause, readings, who, supposed });
     }
 
+    /// Tokens of the clause with all that its words leave out; `None` when they say it all.
+    pub(crate) fn understood(&self, units: &[Unit], tokens: &[Token], clause: &mut Clause) -> Option<Understood> {
+        let resolved = self.resolve(units, tokens, clause);
+        let own = resolved.as_deref().unwrap_or(tokens);
+        let last = self.drafts.get(self.last..).and_then(<[Draft]>::last).map(|d| d.finding);
+        let completed = self.completed(units, own, clause, last);
+        let answers = completed.is_some() && !self.asked.is_empty();
+        let more = completed.or_else(|| self.qualified(units, own, clause));
+        clause.mood.medical |= more.is_some();
+        more.or(resolved).map(|tokens| Understood { tokens, answers })
+    }
+
     /// Tokens of the clause with what its words leave out, or with an ambiguous saying made
     /// clear by the question before.
     fn resolve(&self, units: &[Unit], tokens: &[Token], clause: &mut Clause) -> Option<Vec<Token>> {
@@ -175,8 +201,12 @@ impl<'a> Reader<'a> {
         if changed.is_some() {
             return changed;
         }
-        let focus =
-            Focus { asked: self.asked, last: before.map(|d| d.finding), topic: named(Some(tokens)).or(spoken_of) };
+        let here = tokens.iter().rev().find_map(|t| match t.kind {
+            Kind::Finding(finding) => Some(finding),
+            _ => None,
+        });
+        let last = here.or(before.map(|d| d.finding));
+        let focus = Focus { asked: self.asked, last, topic: named(Some(tokens)).or(spoken_of) };
         // What a question asks is not what the patient has.
         if clause.mood.question && clause.mood.wonders {
             return None;
@@ -360,6 +390,9 @@ impl<'a> Reader<'a> {
                 return;
             }
         }
+        if self.ends_whole(&bare, reading) {
+            return;
+        }
         if self.takes_up(&bare, reading) || self.settles_before(&bare, index, reading.timed) {
             return;
         }
@@ -383,6 +416,15 @@ impl<'a> Reader<'a> {
         if self.whole.is_none() || bare.scope == Scope::All {
             self.whole = Some(Whole { bare, span, who, clause: index });
         }
+    }
+
+    /// `以前有，现在没有`: what was answered just before is over.
+    fn ends_whole(&mut self, bare: &Bare, reading: &Reading<'_>) -> bool {
+        let before = |w: &&mut Whole| w.clause + 1 == reading.index && w.bare.state == State::Present;
+        let no_more = bare.state == State::Denied && reading.timed == Some(Timed::Now);
+        let Some(whole) = self.whole.as_mut().filter(before).filter(|_| bare.past || no_more) else { return false };
+        whole.bare.past = true;
+        true
     }
 
     /// `I have no 甲. Actually I did`: a verb alone stands for what was denied just before.

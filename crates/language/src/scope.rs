@@ -39,6 +39,8 @@ struct Scope {
     ending: bool,
     remedy_at: Option<usize>,
     excepted: bool,
+    /// Only much of it is denied (`没有剧烈的甲`).
+    overly: bool,
     severity: Option<Severity>,
     /// Drafts before this one belong to what was said before a contrast.
     segment: usize,
@@ -134,7 +136,14 @@ impl<'a, 'r> Walk<'a, 'r> {
             Class::Whether => self.scope.whether = true,
             Class::Asking => self.scope.asking = true,
             Class::Supposing => self.carry.supposing = true,
-            Class::Past => self.scope.past = true,
+            Class::Past | Class::Once => {
+                let start = self.read.tokens.get(i).map(|t| t.start);
+                // `没甲之前`: until then.
+                let until = |d: &mut Draft| Some(d.end) == start && d.state == State::Denied;
+                if self.said.drafts.pop_if(until).is_none() {
+                    self.scope.past = true;
+                }
+            }
             Class::Over => self.over(i, more),
             Class::OverPrefix => self.scope.ending = true,
             Class::RemedyPrefix => self.scope.remedy_at = self.read.tokens.get(i).map(|t| t.end),
@@ -195,8 +204,8 @@ impl<'a, 'r> Walk<'a, 'r> {
                     }
                 }
             }
-            Class::When => {
-                // `没甲的时候`: only then, not always.
+            Class::When | Class::Complement | Class::Thus => {
+                // `没甲的时候`: only then, not always. `没甲出来`: it failed. `不甲就好`: supposed.
                 self.said.drafts.pop_if(|draft| Some(draft.end) == start && draft.state == State::Denied);
             }
             Class::RemedySuffix | Class::Unrelated => {
@@ -225,6 +234,13 @@ impl<'a, 'r> Walk<'a, 'r> {
         } else if self.scope.reach == Reach::One && class != Class::Mild && more.is_some() {
             // `不特别甲`: a little.
             self.scope.reach = Reach::Weak;
+            return;
+        } else if self.scope.turned && class != Class::Mild && more.is_some() {
+            // `也不是特别甲`: a little.
+            (self.scope.turned, self.scope.reach) = (false, Reach::Weak);
+            return;
+        } else if self.scope.reach == Reach::List && class == Class::Severe && more.is_some() {
+            self.scope.overly = true;
             return;
         }
         self.scope.severity = Some(severity);
@@ -385,7 +401,9 @@ impl<'a, 'r> Walk<'a, 'r> {
         let outer = matches!(self.scope.reach, Reach::List | Reach::One);
         let turned = std::mem::take(&mut self.scope.turned);
         let weak = self.scope.reach == Reach::Weak || weak_inside;
-        let state = if self.read.clause.mood.unsure || self.scope.hedge {
+        // `不丙不丁` of what is one finding denies it twice over.
+        let inside = inside && self.scope.reach != Reach::One;
+        let state = if self.read.clause.mood.unsure || self.scope.hedge || std::mem::take(&mut self.scope.overly) {
             State::Unsure
         } else if outer ^ inside ^ turned {
             State::Denied

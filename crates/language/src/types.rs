@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use wenzhen_pack::{FindingIx, Locale, Sex, State};
+use wenzhen_pack::{ConditionIx, FindingIx, Locale, Sex, State};
 
 /// What a patient wrote, and what it may be an answer to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Utterance<'a> {
     /// The words as written.
     pub text: &'a str,
@@ -13,6 +13,8 @@ pub struct Utterance<'a> {
     pub asked: &'a [FindingIx],
     /// Position in `pack.ambiguities` when the last question asked what a saying meant.
     pub clarifying: Option<usize>,
+    /// The quick answers that were shown with the last question, in their order: a bare number picks one.
+    pub quick_answers: &'a [String],
     /// The language of the consultation, where it is settled.
     pub locale: Option<Locale>,
 }
@@ -32,6 +34,8 @@ pub struct Interpretation {
     pub withdrawn: Vec<FindingIx>,
     /// Facts about the patient beside findings.
     pub context: ContextFacts,
+    /// What the patient wants to have explained.
+    pub meanings: Vec<Meaning>,
     /// The patient declines to answer the question.
     pub refused: bool,
 }
@@ -66,6 +70,33 @@ pub enum Severity {
     Moderate,
     /// Bad.
     Severe,
+}
+
+/// Something of the pack whose name the patient does not understand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// A finding.
+    Finding(FindingIx),
+    /// A condition.
+    Condition(ConditionIx),
+}
+
+impl Meaning {
+    /// The finding, if it is one.
+    pub const fn finding(self) -> Option<FindingIx> {
+        match self {
+            Self::Finding(finding) => Some(finding),
+            Self::Condition(_) => None,
+        }
+    }
+
+    /// The condition, if it is one.
+    pub const fn condition(self) -> Option<ConditionIx> {
+        match self {
+            Self::Condition(condition) => Some(condition),
+            Self::Finding(_) => None,
+        }
+    }
 }
 
 /// A saying that may mean several findings.
@@ -117,6 +148,8 @@ pub struct ContextFacts {
     pub speaks_for: Option<Subject>,
     /// What the patient is allergic to, in the words of the patient; only where said in a clear form.
     pub allergies: Vec<String>,
+    /// What the patient takes now, in the words of the patient; only where said in a clear form.
+    pub medicines: Vec<String>,
 }
 
 /// The person that somebody speaks for.

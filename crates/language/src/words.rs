@@ -37,6 +37,8 @@ pub(crate) enum Class {
     Whether,
     Asking,
     Defining,
+    Meaning,
+    MeaningNear,
     Wondering,
     WonderingFirst,
     Particle,
@@ -44,6 +46,7 @@ pub(crate) enum Class {
     Unsure,
     Supposing,
     Past,
+    Once,
     Now,
     MildAfter,
     SevereAfter,
@@ -67,12 +70,17 @@ pub(crate) enum Class {
     Parting,
     AllergicBefore,
     AllergicAfter,
+    Taking,
+    TakingNear,
+    Medicine,
     No,
     Yes,
     Fine,
     Unrelated,
     Often,
     When,
+    Complement,
+    Thus,
     Perfect,
     Attributive,
     Filler,
@@ -99,6 +107,11 @@ impl Class {
         )
     }
 
+    /// Words around a substance, which are looked for apart from all others.
+    pub(crate) const fn of_substances(self) -> bool {
+        matches!(self, Self::AllergicBefore | Self::AllergicAfter | Self::Taking | Self::TakingNear | Self::Medicine)
+    }
+
     /// Words that may be missing at the end of a saying.
     pub(crate) const fn trails(self) -> bool {
         matches!(self, Self::Perfect | Self::Attributive)
@@ -118,6 +131,7 @@ pub(crate) struct Table {
     pub subject: Vec<SubjectWords>,
     pub sex: Vec<SexWords>,
     pub brief: Brief,
+    pub pick: PickWords,
     pub stands_for: StandsFor,
     pub family: Affixes,
     pub derive: Derive,
@@ -169,6 +183,12 @@ pub(crate) struct Brief {
     pub beside: Vec<String>,
 }
 
+/// Words that may stand beside a number that picks from a list.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct PickWords {
+    pub words: Vec<String>,
+}
+
 /// How a family history is named after the finding.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Affixes {
@@ -183,6 +203,10 @@ pub(crate) struct Derive {
     pub ends: Vec<char>,
     /// Words that may stand in a name but carry the meaning of a saying that has them.
     pub bears: Vec<String>,
+    /// The word that likens; empty where there is none.
+    pub like: String,
+    /// Other ways to liken; `{}` stands for what the thing is likened to.
+    pub likenesses: Vec<String>,
 }
 
 /// How a thing is said to be in order or out of order.
@@ -251,7 +275,7 @@ mod tests {
             let table = Table::load(locale).expect("the table");
             let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
             let tokens =
-                table.words.iter().filter(|(class, _)| !matches!(class, Class::AllergicBefore | Class::AllergicAfter));
+                table.words.iter().filter(|(class, _)| !class.of_substances());
             for (class, words) in tokens {
                 for word in words {
                     lists.entry(word).or_default().push(format!("{class:?}"));

@@ -15,7 +15,7 @@ fn interpreter() -> &'static Interpreter {
 }
 
 fn interpret(text: &str, asked: &[FindingIx], clarifying: Option<usize>) -> Interpretation {
-    interpreter().interpret(&Utterance { text, asked, clarifying, locale: None })
+    interpreter().interpret(&Utterance { text, asked, clarifying, ..Utterance::default() })
 }
 
 /// Texts from the pieces that the interpreter knows, where scopes and answers meet by chance.

@@ -2,8 +2,8 @@
 
 mod common;
 
-use wenzhen_language::{ContextFacts, Intent, Interpretation, Observation, Severity, Subject, proto};
-use wenzhen_pack::{FindingIx, Locale, Sex, State};
+use wenzhen_language::{ContextFacts, Intent, Interpretation, Meaning, Observation, Severity, Subject, proto};
+use wenzhen_pack::{ConditionIx, FindingIx, Locale, Sex, State};
 use wenzhen_proto::clinical::v1 as clinical;
 use wenzhen_proto::guidance::v1 as guidance;
 
@@ -24,6 +24,7 @@ fn understood() -> Interpretation {
         ambiguous: Vec::new(),
         withdrawn: vec![FindingIx::new(1), FindingIx::new(99_999)],
         context: ContextFacts::default(),
+        meanings: vec![Meaning::Finding(FindingIx::new(2)), Meaning::Condition(ConditionIx::new(1))],
         refused: false,
     }
 }
@@ -35,6 +36,8 @@ fn an_interpretation_keeps_everything_and_leaves_unset_what_was_not_said() {
     assert_eq!(message.intent(), guidance::Intent::Report);
     assert_eq!(message.locale(), clinical::Locale::Zh);
     assert_eq!(message.withdrawn_finding_ids, [pack.findings[1].id.clone()], "what the pack lacks is left out");
+    assert_eq!(message.explain_finding_ids, [pack.findings[2].id.clone()]);
+    assert_eq!(message.explain_condition_ids, [pack.conditions[1].id.clone()]);
     assert_eq!(message.patient, None);
     assert_eq!(message.pins.unwrap().pack_digest, pack.digest.to_string());
     let observation = &message.observations[0];
@@ -55,6 +58,7 @@ fn what_was_learned_about_the_person_is_told() {
         age_months: Some(14),
         sex: Some(Sex::Male),
         speaks_for: Some(Subject::Child),
+        medicines: vec!["x".into()],
         ..ContextFacts::default()
     };
     let message = proto::interpretation(&pack, &Interpretation { context, ..understood() }, 1);
@@ -63,7 +67,7 @@ fn what_was_learned_about_the_person_is_told() {
         (patient.age_months, patient.sex(), patient.subject()),
         (Some(14), clinical::Sex::Male, clinical::Subject::Child)
     );
-    assert_eq!((patient.pregnant, patient.allergies.len()), (None, 0));
+    assert_eq!((patient.pregnant, patient.allergies.len(), patient.medicines.len()), (None, 0, 1));
 }
 
 #[test]

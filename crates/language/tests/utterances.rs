@@ -18,6 +18,8 @@ struct Row {
     asked: Vec<String>,
     clarifying: Option<String>,
     #[serde(default)]
+    quick_answers: Vec<String>,
+    #[serde(default)]
     expect: Expect,
     intent: Option<String>,
     #[serde(default)]
@@ -48,6 +50,7 @@ struct Context {
     pregnancy_weeks: Option<u32>,
     speaks_for: Option<String>,
     allergies: Vec<String>,
+    medicines: Vec<String>,
     value: Option<f64>,
     duration_days: Option<f32>,
     refused: bool,
@@ -67,7 +70,8 @@ fn check(interpreter: &Interpreter, row: &Row) -> Vec<String> {
     if asked.len() != row.asked.len() || clarifying.is_some() != row.clarifying.is_some() {
         wrong.push("asks what the pack does not have".to_owned());
     }
-    let u = Utterance { text: &row.text, asked: &asked, clarifying, locale: None };
+    let u =
+        Utterance { text: &row.text, asked: &asked, clarifying, quick_answers: &row.quick_answers, locale: None };
     let found = interpreter.interpret(&u);
     let said = &found.observations;
     let severity = |want: Severity| ids(pack, said, |o| o.severity == Some(want));
@@ -123,6 +127,7 @@ fn check_context(want: &Context, found: &Interpretation) -> Vec<String> {
     differs("weeks", weeks, format!("{:?}", facts.pregnancy_weeks));
     differs("speaks_for", want.speaks_for.is_none() || want.speaks_for == speaks_for, format!("{speaks_for:?}"));
     differs("allergies", want.allergies == facts.allergies, format!("{:?}", facts.allergies));
+    differs("medicines", want.medicines == facts.medicines, format!("{:?}", facts.medicines));
     differs("value", want.value.is_none_or(|w| value.is_some_and(|v| close(v, w))), format!("{value:?}"));
     let same_days = want.duration_days.is_none_or(|w| days.is_some_and(|d| close(f64::from(d), f64::from(w))));
     differs("days", same_days, format!("{days:?}"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::raw::{RawAmbiguity, RawCondition, RawFinding, RawHerb, RawPassage, RawSafety};
+use crate::raw::{RawAmbiguity, RawCondition, RawFinding, RawHerb, RawPassage, RawSafety, RawSubstance};
 pub use crate::read::Lined;
 use crate::read::{json_lines, required_toml, utf8};
 use crate::voice::Voice;
@@ -15,6 +15,7 @@ pub struct RawPack {
     pub ambiguities: Vec<Lined<RawAmbiguity>>,
     pub conditions: Vec<Lined<RawCondition>>,
     pub herbs: Vec<Lined<RawHerb>>,
+    pub substances: Vec<Lined<RawSubstance>>,
     pub safety: RawSafety,
     pub passages: Vec<(String, RawPassage)>,
 }
@@ -70,6 +71,7 @@ fn read_tables(files: &PackFiles, errors: &mut Vec<PackError>) -> Option<RawPack
     let ambiguities = json_lines(files, "ambiguities.jsonl", false, errors);
     let conditions = json_lines(files, "conditions.jsonl", true, errors);
     let herbs = json_lines(files, "herbs.jsonl", false, errors);
+    let substances = json_lines(files, "substances.jsonl", false, errors);
     let safety = match files.get("safety.toml") {
         Some(_) => required_toml(files, "safety.toml", errors),
         None => Some(RawSafety::default()),
@@ -86,6 +88,7 @@ fn read_tables(files: &PackFiles, errors: &mut Vec<PackError>) -> Option<RawPack
         ambiguities,
         conditions,
         herbs,
+        substances,
         safety: safety?,
         passages: all_passages,
     })
@@ -111,8 +114,15 @@ fn read_voice(files: &PackFiles, locale: Locale, errors: &mut Vec<PackError>) ->
 /// Tables and voices that nothing reads. A misspelled `safety.toml` would otherwise be a pack
 /// without red flags.
 fn strangers(files: &PackFiles, locales: &[Locale], errors: &mut Vec<PackError>) {
-    const TABLES: [&str; 6] =
-        ["pack.toml", "findings.jsonl", "ambiguities.jsonl", "conditions.jsonl", "herbs.jsonl", "safety.toml"];
+    const TABLES: [&str; 7] = [
+        "pack.toml",
+        "findings.jsonl",
+        "ambiguities.jsonl",
+        "conditions.jsonl",
+        "herbs.jsonl",
+        "substances.jsonl",
+        "safety.toml",
+    ];
     const AGENTS: [&str; 4] = ["guidance.toml", "expert.toml", "empathy.toml", "orchestrator.toml"];
     for (path, _) in files.iter().filter(|(path, _)| path.ends_with(".toml") || path.ends_with(".jsonl")) {
         let known = match path.strip_prefix("voice/").map(|voice| voice.split_once('/')) {

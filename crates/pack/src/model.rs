@@ -22,6 +22,8 @@ pub struct Pack {
     pub herbs: Vec<Herb>,
     /// Herb pairs that must not stand in one plan.
     pub incompatible: Vec<Incompatible>,
+    /// What patients take, and what they do not tolerate, by name.
+    pub substances: Vec<Substance>,
     /// Cues and red flags.
     pub safety: Safety,
     /// Passages for retrieval.
@@ -233,6 +235,10 @@ pub struct Finding {
     pub sayings: Localized<Vec<String>>,
     /// A clause that asks for it; `None` where it cannot be asked.
     pub ask: Option<Localized<String>>,
+    /// What its name means, in plain words; `None` where the sayings and the question tell.
+    pub explain: Option<Localized<String>>,
+    /// Of what a short answer to a question for it speaks; empty: of what is above it, else of its name.
+    pub about: Localized<Vec<String>>,
     /// Who can observe it.
     pub observable: Vec<Observer>,
     /// P(present | the patient has something else), 0 < x < 1.
@@ -405,6 +411,29 @@ pub enum PregnancyClass {
     Caution,
     /// Not to be used (禁用).
     Forbidden,
+}
+
+/// Something that patients take or do not tolerate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substance {
+    /// Unique id.
+    pub id: String,
+    /// What it is.
+    pub kind: SubstanceKind,
+    /// Names.
+    pub names: Localized<String>,
+    /// Other names.
+    pub sayings: Localized<Vec<String>>,
+}
+
+/// What a substance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubstanceKind {
+    /// Taken for an illness; one may be allergic to it too.
+    Medicine,
+    /// Only known as what people are allergic to.
+    Allergen,
 }
 
 /// Two herbs that must not stand in one plan.

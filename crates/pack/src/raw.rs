@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{Kind, Level, Locale, Localized, Measure, Observer, PregnancyClass, Sex, Toxicity};
+use crate::{Kind, Level, Locale, Localized, Measure, Observer, PregnancyClass, Sex, SubstanceKind, Toxicity};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +15,10 @@ pub struct RawFinding {
     #[serde(default)]
     pub sayings: Localized<Vec<String>>,
     pub ask: Option<Localized<String>>,
+    #[serde(default)]
+    pub explain: Option<Localized<String>>,
+    #[serde(default)]
+    pub about: Localized<Vec<String>>,
     pub observable: Vec<Observer>,
     pub base_rate: f64,
     #[serde(default)]
@@ -134,6 +138,16 @@ pub struct RawHerb {
     pub pregnancy: PregnancyClass,
     #[serde(default)]
     pub cautions: Option<Localized<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSubstance {
+    pub id: String,
+    pub kind: SubstanceKind,
+    pub names: Localized<String>,
+    #[serde(default)]
+    pub sayings: Localized<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

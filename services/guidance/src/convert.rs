@@ -10,6 +10,10 @@ use crate::error::{Error, Violation};
 
 /// Most bytes of a text.
 pub const MAX_TEXT: usize = 8_192;
+/// Most quick answers of a question.
+pub const MAX_QUICK_ANSWERS: usize = 12;
+/// Most bytes of a quick answer.
+const MAX_QUICK_ANSWER: usize = 200;
 
 /// An `Interpret` request as checked against its pack.
 #[derive(Debug)]
@@ -59,6 +63,7 @@ pub fn interpret(pack: &Pack, request: &InterpretRequest) -> Result<Interpret, E
     let asked = check.findings(pack, "asked_finding_ids", &request.asked_finding_ids);
     let clarifying = check.ambiguity(pack, "clarifying_id", &request.clarifying_id);
     let locale = check.locale(request.locale);
+    check.quick_answers(&request.quick_answers);
     check.done(Interpret { asked, clarifying, locale })
 }
 
@@ -117,6 +122,14 @@ impl Check {
             self.fail("text", "at most 8,192 bytes");
         } else if text.chars().all(|c| c.is_control() || c.is_whitespace()) {
             self.fail("text", "something beside spaces and control characters");
+        }
+    }
+
+    fn quick_answers(&mut self, answers: &[String]) {
+        if answers.len() > MAX_QUICK_ANSWERS {
+            self.fail("quick_answers", "at most 12");
+        } else if let Some(i) = answers.iter().position(|a| a.len() > MAX_QUICK_ANSWER) {
+            self.fail(format!("quick_answers[{i}]"), "at most 200 bytes");
         }
     }
 

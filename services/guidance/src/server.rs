@@ -65,6 +65,7 @@ impl GuidanceServer {
             text: &request.text,
             asked: &checked.asked,
             clarifying: checked.clarifying,
+            quick_answers: &request.quick_answers,
             locale: checked.locale,
         });
         let mut response = proto::interpretation(pack, &understood, request.turn);

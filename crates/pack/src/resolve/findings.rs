@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::load::Lined;
 use crate::raw::{RawAmbiguity, RawFinding};
-use crate::{Ambiguity, Finding, Gate, Measure};
+use crate::{Ambiguity, Finding, Gate, Localized, Measure};
 
 use super::check::{AMBIGUITIES, At, Check, FINDINGS};
 use super::relations::exclude_both_ways;
@@ -20,10 +20,14 @@ impl Check {
 
     fn finding(&mut self, at: At<'_>, row: &RawFinding) -> Finding {
         self.localised(at, "names", &row.names);
-        self.said_in_every_locale(at, row);
+        self.said_in_every_locale(at, &row.sayings);
         if let Some(ask) = &row.ask {
             self.localised(at, "ask", ask);
         }
+        if let Some(explain) = &row.explain {
+            self.localised(at, "explain", explain);
+        }
+        self.localised_or_absent(at, "about", &row.about);
         self.probability(at, "base_rate", row.base_rate);
         if row.observable.is_empty() {
             self.fail(at, "observable", "at least one of patient, clinician, image", "none");
@@ -40,6 +44,8 @@ impl Check {
             names: row.names.clone(),
             sayings: row.sayings.clone(),
             ask: row.ask.clone(),
+            explain: row.explain.clone(),
+            about: row.about.clone(),
             observable: row.observable.clone(),
             base_rate: row.base_rate,
             parent: row.parent.as_ref().and_then(|id| self.finding_ref(at, "parent", id)),
@@ -52,12 +58,12 @@ impl Check {
     }
 
     /// Sayings may be empty lists (what only a clinician sees), but a forgotten locale is a mistake.
-    fn said_in_every_locale(&mut self, at: At<'_>, row: &RawFinding) {
-        if row.sayings.0.is_empty() {
+    pub fn said_in_every_locale(&mut self, at: At<'_>, sayings: &Localized<Vec<String>>) {
+        if sayings.0.is_empty() {
             return;
         }
         for locale in self.locales.clone() {
-            if !row.sayings.0.contains_key(&locale) {
+            if !sayings.0.contains_key(&locale) {
                 self.fail(at, &format!("sayings.{locale}"), "a list in every locale of the pack", "nothing");
             }
         }

@@ -13,6 +13,7 @@ mod passages;
 mod relations;
 mod safety;
 mod sayings;
+mod substances;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,7 @@ pub fn resolve(raw: RawPack, voices: BTreeMap<Locale, Voice>, digest: Digest) ->
     let findings = check.findings(&raw.findings);
     let ambiguities = raw.ambiguities.into_iter().map(|(line, a)| check.ambiguity(line, a)).collect();
     let herbs: Vec<_> = raw.herbs.into_iter().map(|(line, h)| check.herb(line, h)).collect();
+    let substances = check.substances(raw.substances);
     let incompatible = check.incompatible(&raw.safety.incompatible);
     let known = Known { findings: &findings, herbs: &herbs, incompatible: &incompatible, grades: raw.manifest.grades };
     let conditions: Vec<_> = raw.conditions.into_iter().map(|(line, c)| check.condition(line, c, &known)).collect();
@@ -49,6 +51,7 @@ pub fn resolve(raw: RawPack, voices: BTreeMap<Locale, Voice>, digest: Digest) ->
         conditions,
         herbs,
         incompatible,
+        substances,
         safety,
         passages,
         voices,

@@ -69,6 +69,16 @@ pub struct OrchestratorVoice {
     pub degraded: String,
     /// After a correction has been recorded.
     pub corrected: String,
+    /// What a word means, where the pack explains it. `{name}`, `{explain}`.
+    pub meaning: String,
+    /// What a word means, by what people say for it. `{name}`, `{sayings}`.
+    pub meaning_said: String,
+    /// What a word means, by how it is asked for. `{name}`, `{ask}`.
+    pub meaning_asked: String,
+    /// What the name of a condition means. `{name}`, `{explain}`.
+    pub meaning_of_condition: String,
+    /// Joins sayings.
+    pub meaning_separator: String,
     /// Names by which a topic of a question is recognised, and the answer.
     pub topics: Vec<Topic>,
     /// Answer to a question about no known topic, after the diagnosis. `{name}`, `{referral}`.
@@ -87,11 +97,12 @@ pub struct OrchestratorVoice {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topic {
-    /// Unique id, `why_asked` being reserved for questions about the standing question.
+    /// Unique id, `why_asked` being reserved for questions about the standing question, `meaning` for
+    /// those about a word in it or in a reply.
     pub id: String,
-    /// Words by which it is recognised.
+    /// Words by which it is recognised; none for `meaning`, which the interpreter recognises.
     pub cues: Vec<String>,
-    /// The answer from the record, with placeholders; empty for `why_asked`.
+    /// The answer from the record, with placeholders; empty for `why_asked` and `meaning`.
     pub answer: String,
     /// The answer while there is no diagnosis, without placeholders; unset: it has to wait.
     #[serde(default)]
