@@ -4,6 +4,7 @@ use wenzhen_pack::voice::ExpertVoice;
 use wenzhen_pack::{Closed, Condition, ConditionIx, FindingIx, Locale, Sex, State};
 use wenzhen_proto::clinical::v1::Urgency;
 
+use crate::differential::Known;
 use crate::knowledge::Knowledge;
 
 /// Conditions that are weighed and named, at most.
@@ -99,6 +100,11 @@ impl Person {
 }
 
 impl Case<'_> {
+    /// What is known and what it is weighed against.
+    pub fn known(&self) -> Known<'_> {
+        Known { knowledge: self.knowledge, closed: &self.closed, ranked: &self.ranked }
+    }
+
     /// What is known of a finding.
     pub fn state(&self, finding: FindingIx) -> Option<Closed> {
         self.closed.get(finding.at()).copied().flatten()

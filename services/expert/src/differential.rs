@@ -1,10 +1,11 @@
 //! What speaks for and against the best conditions, and what only a clinician could decide.
 
-use wenzhen_pack::{Closed, ConditionIx, FindingIx, Observer, State};
+use wenzhen_pack::{Closed, ConditionIx, FindingIx, Observer, Pack, State};
 use wenzhen_proto::clinical::v1::{Contribution, RankedCondition};
 use wenzhen_proto::expert::v1::Differential;
 
 use crate::case::{Case, DIFFERENTIALS, Ranked};
+use crate::knowledge::Knowledge;
 
 /// Evidence weighing less, in nats, says nothing.
 const LEAST_WEIGHT: f64 = 0.05;
@@ -47,13 +48,25 @@ pub struct Weighing {
 pub fn weigh(case: &Case<'_>) -> Vec<Weighing> {
     let best = case.ranked.iter().take(DIFFERENTIALS);
     best.map(|ranked| {
-        let (speaks_for, against) = evidence(case, ranked.condition);
+        let (speaks_for, against) = evidence(&case.known(), ranked.condition);
         Weighing { ranked: *ranked, speaks_for, against, undecided: undecided(case, ranked.condition) }
     })
     .collect()
 }
 
-fn evidence(case: &Case<'_>, condition: ConditionIx) -> (Vec<Weighed>, Vec<Weighed>) {
+/// What is known and what it is weighed against.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The pack, prepared.
+    pub knowledge: &'a Knowledge,
+    /// One entry per finding of the pack.
+    pub closed: &'a [Option<Closed>],
+    /// Conditions with scores, best first.
+    pub ranked: &'a [Ranked],
+}
+
+/// What speaks for a condition and what against it, measured against the other ranked ones, strongest first.
+pub fn evidence(case: &Known<'_>, condition: ConditionIx) -> (Vec<Weighed>, Vec<Weighed>) {
     let others = others(case, condition);
     let known = case.closed.iter().enumerate().filter_map(|(i, c)| c.map(|c| (FindingIx::new(i), c)));
     let weighed = known.filter(|(finding, closed)| counts(case, *finding, *closed)).filter_map(|(finding, closed)| {
@@ -70,16 +83,16 @@ fn evidence(case: &Case<'_>, condition: ConditionIx) -> (Vec<Weighed>, Vec<Weigh
 }
 
 /// A denial that follows from a denied parent would count the same answer twice.
-fn counts(case: &Case<'_>, finding: FindingIx, closed: Closed) -> bool {
+fn counts(case: &Known<'_>, finding: FindingIx, closed: Closed) -> bool {
     let parent = || case.knowledge.pack().findings.get(finding.at()).and_then(|f| f.parent);
     let twice = closed.derived
         && closed.state == State::Denied
-        && parent().and_then(|p| case.state(p)).is_some_and(|p| p.state == State::Denied);
+        && parent().and_then(|p| case.closed.get(p.at()).copied().flatten()).is_some_and(|p| p.state == State::Denied);
     closed.state != State::Unsure && !twice
 }
 
 /// The other ranked conditions with their priors, scaled to sum to one; empty where there is none.
-fn others(case: &Case<'_>, condition: ConditionIx) -> Vec<(ConditionIx, f64)> {
+fn others(case: &Known<'_>, condition: ConditionIx) -> Vec<(ConditionIx, f64)> {
     let conditions = &case.knowledge.pack().conditions;
     let prior = |c: ConditionIx| conditions.get(c.at()).map_or(0.0, |c| c.prior);
     let mut others: Vec<(ConditionIx, f64)> =
@@ -93,7 +106,7 @@ fn others(case: &Case<'_>, condition: ConditionIx) -> Vec<(ConditionIx, f64)> {
 
 /// Log likelihood ratio of what is known of a finding; `None` where it says nothing.
 fn weight(
-    case: &Case<'_>,
+    case: &Known<'_>,
     others: &[(ConditionIx, f64)],
     condition: ConditionIx,
     finding: FindingIx,
@@ -136,19 +149,21 @@ fn undecided(case: &Case<'_>, condition: ConditionIx) -> Vec<FindingIx> {
     separating.into_iter().take(MOST_UNDECIDED).map(|(finding, _)| finding).collect()
 }
 
+/// The message form of evidence.
+pub fn contributions(pack: &Pack, list: Vec<Weighed>) -> Vec<Contribution> {
+    let contribution = |w: Weighed| Contribution {
+        finding_id: pack.findings.get(w.finding.at()).map_or_else(String::new, |f| f.id.clone()),
+        state: crate::validate::state_message(w.state).into(),
+        weight: w.weight,
+        derived: w.derived,
+    };
+    list.into_iter().map(contribution).collect()
+}
+
 /// The message form of a weighing.
 pub fn message(case: &Case<'_>, weighing: Weighing) -> Differential {
     let pack = case.knowledge.pack();
     let id = |f: FindingIx| pack.findings.get(f.at()).map_or_else(String::new, |f| f.id.clone());
-    let contributions = |list: Vec<Weighed>| {
-        let contribution = |w: Weighed| Contribution {
-            finding_id: id(w.finding),
-            state: crate::validate::state_message(w.state).into(),
-            weight: w.weight,
-            derived: w.derived,
-        };
-        list.into_iter().map(contribution).collect()
-    };
     let text = |pick: fn(&wenzhen_pack::Condition) -> &wenzhen_pack::Localized<String>| {
         let condition = pack.conditions.get(weighing.ranked.condition.at());
         condition.map_or_else(String::new, |c| pick(c).text(case.locale).to_owned())
@@ -164,8 +179,8 @@ pub fn message(case: &Case<'_>, weighing: Weighing) -> Differential {
         disease: text(|c| &c.disease),
         pattern: text(|c| &c.pattern),
         mechanism: text(|c| &c.mechanism),
-        evidence_for: contributions(weighing.speaks_for),
-        evidence_against: contributions(weighing.against),
+        evidence_for: contributions(pack, weighing.speaks_for),
+        evidence_against: contributions(pack, weighing.against),
         undecided_finding_ids: weighing.undecided.into_iter().map(id).collect(),
     }
 }

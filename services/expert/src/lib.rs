@@ -4,7 +4,8 @@
 //! [`case::Case`], and four pure parts read that: [`differential`] (what speaks for and
 //! against), [`plan`] (what a clinician may sign, what a patient may read), [`retrieve`]
 //! (passages that support it) and [`draft`] (words for the patient). What depends on the pack
-//! alone is prepared once, in [`knowledge`].
+//! alone is prepared once, in [`knowledge`]. [`review`] looks back upon a consultation that has
+//! ended: what the condition that a clinician confirmed teaches.
 
 pub mod case;
 mod checks;
@@ -15,6 +16,7 @@ pub mod knowledge;
 pub mod plan;
 mod rates;
 pub mod retrieve;
+pub mod review;
 pub mod server;
 mod tokens;
 mod validate;

@@ -7,10 +7,12 @@ use tonic::{Request, Response, Status};
 use wenzhen_pack::Pack;
 use wenzhen_proto::clinical::v1::{PackInfo, Pins};
 use wenzhen_proto::expert::v1::expert_service_server::ExpertService;
-use wenzhen_proto::expert::v1::{DescribeRequest, DescribeResponse, DiagnoseRequest, DiagnoseResponse};
+use wenzhen_proto::expert::v1::{
+    DescribeRequest, DescribeResponse, DiagnoseRequest, DiagnoseResponse, ReviewRequest, ReviewResponse,
+};
 
 use crate::knowledge::Knowledge;
-use crate::{Error, differential, draft, plan, validate};
+use crate::{Error, differential, draft, plan, review, validate};
 
 /// Name of the voice and of the model in pins.
 const VOICE: &str = "builtin";
@@ -33,8 +35,7 @@ impl ExpertServer {
     /// # Errors
     /// On a wrong request, an unknown pack, or a pack that cannot speak.
     pub fn answer(&self, request: &DiagnoseRequest) -> Result<DiagnoseResponse, Error> {
-        let digest = validate::digest(request)?;
-        let knowledge = self.packs.get(digest).ok_or_else(|| Error::PackUnknown { digest: digest.to_owned() })?;
+        let knowledge = self.knowledge(request.pins.as_ref())?;
         let case = validate::case(knowledge, request)?;
         let weighings = differential::weigh(&case);
         let plan = plan::plan(&case);
@@ -45,13 +46,23 @@ impl ExpertServer {
             patient_plan: Some(plan.patient),
             draft: Some(draft),
             citations: knowledge.index().cite(&case),
-            pins: Some(Pins {
-                pack_digest: digest.to_owned(),
-                weight_epoch: request.pins.as_ref().map_or(0, |pins| pins.weight_epoch),
-                prompt_version: String::new(),
-                model_version: VOICE.to_owned(),
-            }),
+            pins: made_with(request.pins.as_ref()),
         })
+    }
+
+    /// Looks back upon a finished consultation; pure but for the packs held.
+    ///
+    /// # Errors
+    /// On a wrong request or an unknown pack.
+    pub fn look_back(&self, request: &ReviewRequest) -> Result<ReviewResponse, Error> {
+        let knowledge = self.knowledge(request.pins.as_ref())?;
+        let outcome = validate::outcome(knowledge, request)?;
+        Ok(ReviewResponse { pins: made_with(request.pins.as_ref()), ..review::review(&outcome) })
+    }
+
+    fn knowledge(&self, pins: Option<&Pins>) -> Result<&Knowledge, Error> {
+        let digest = validate::digest(pins)?;
+        self.packs.get(digest).ok_or_else(|| Error::PackUnknown { digest: digest.to_owned() })
     }
 
     fn pack_infos(&self) -> Vec<PackInfo> {
@@ -70,10 +81,23 @@ impl ExpertServer {
     }
 }
 
+fn made_with(pins: Option<&Pins>) -> Option<Pins> {
+    pins.map(|pins| Pins {
+        pack_digest: pins.pack_digest.clone(),
+        weight_epoch: pins.weight_epoch,
+        prompt_version: String::new(),
+        model_version: VOICE.to_owned(),
+    })
+}
+
 #[tonic::async_trait]
 impl ExpertService for ExpertServer {
     async fn diagnose(&self, request: Request<DiagnoseRequest>) -> Result<Response<DiagnoseResponse>, Status> {
         Ok(Response::new(self.answer(request.get_ref())?))
+    }
+
+    async fn review(&self, request: Request<ReviewRequest>) -> Result<Response<ReviewResponse>, Status> {
+        Ok(Response::new(self.look_back(request.get_ref())?))
     }
 
     async fn describe(&self, _request: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {

@@ -1,17 +1,18 @@
 //! From a request to a [`Case`], or to everything that is wrong with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use wenzhen_pack::{Closed, Evidence, FindingIx, Kind, Locale, Pack, Sex, State, close};
 use wenzhen_proto::clinical::v1::{
-    FindingState, Locale as LocaleMessage, Observation, ObservationSource, PatientContext, Sex as SexMessage, Subject,
-    Urgency,
+    FindingState, Locale as LocaleMessage, Observation, ObservationSource, PatientContext, Pins, RankedCondition,
+    Sex as SexMessage, Subject, Urgency,
 };
-use wenzhen_proto::expert::v1::DiagnoseRequest;
+use wenzhen_proto::expert::v1::{DiagnoseRequest, GraphRate, ReviewRequest};
 
 use crate::case::{Case, Flag, Person, Ranked};
 use crate::error::{Error, Violation};
 use crate::knowledge::Knowledge;
+use crate::review::Outcome;
 
 const MOST_OBSERVATIONS: usize = 1000;
 const MOST_RANKED: usize = 20;
@@ -28,8 +29,8 @@ struct Check(Vec<Violation>);
 ///
 /// # Errors
 /// When it names none or one that is not 64 hexadecimal digits.
-pub fn digest(request: &DiagnoseRequest) -> Result<&str, Error> {
-    let digest = request.pins.as_ref().map_or("", |pins| pins.pack_digest.as_str());
+pub fn digest(pins: Option<&Pins>) -> Result<&str, Error> {
+    let digest = pins.map_or("", |pins| pins.pack_digest.as_str());
     let well_formed = digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let violation = || ("pins.pack_digest".to_owned(), "64 hexadecimal digits in lower case");
     if well_formed { Ok(digest) } else { Err(Error::Invalid(vec![violation()])) }
@@ -44,7 +45,8 @@ pub fn case<'a>(knowledge: &'a Knowledge, request: &DiagnoseRequest) -> Result<C
     let pack = knowledge.pack();
     let wanted = check.locale(request);
     let closed = check.observations(pack, &request.observations);
-    let ranked = check.ranked(pack, request);
+    check.require(!request.ranked.is_empty(), || "ranked".into(), "1 to 20 conditions");
+    let ranked = check.ranked(pack, &request.ranked);
     let person = check.person(request.patient.as_ref());
     let urgency = check.urgency("urgency", request.urgency);
     let locale = knowledge.locale(wanted);
@@ -55,6 +57,37 @@ pub fn case<'a>(knowledge: &'a Knowledge, request: &DiagnoseRequest) -> Result<C
     let voice = knowledge.voice(locale).ok_or(Error::NoVoice)?;
     let urgency = flags.iter().map(|flag| flag.urgency).fold(urgency, Urgency::max);
     Ok(Case { knowledge, locale, voice, closed, ranked, person, urgency, flags })
+}
+
+/// The finished consultation that a request describes.
+///
+/// # Errors
+/// With every violation found.
+pub fn outcome<'a>(knowledge: &'a Knowledge, request: &ReviewRequest) -> Result<Outcome<'a>, Error> {
+    let mut check = Check::default();
+    let pack = knowledge.pack();
+    let closed = check.observations(pack, &request.observations);
+    let ranked = check.ranked(pack, &request.ranked);
+    let confirmed = pack.condition(&request.confirmed_condition_id);
+    check.require(confirmed.is_some(), || "confirmed_condition_id".into(), "a condition of the pack");
+    let rates = check.rates(pack, &request.rates);
+    let Some(confirmed) = confirmed.filter(|_| check.0.is_empty()) else { return Err(Error::Invalid(check.0)) };
+    Ok(Outcome { knowledge, closed, ranked, confirmed, asked: asked(pack, &request.observations), rates })
+}
+
+/// Findings whose last observation answers a question or is somebody else's than the patient's.
+fn asked(pack: &Pack, observations: &[Observation]) -> HashSet<FindingIx> {
+    let mut asked = HashSet::new();
+    for observation in observations {
+        let Some(finding) = pack.finding(&observation.finding_id) else { continue };
+        let looked_for = matches!(observation.source(), ObservationSource::Clinician | ObservationSource::Image);
+        if observation.answers_question || looked_for {
+            asked.insert(finding)
+        } else {
+            asked.remove(&finding)
+        };
+    }
+    asked
 }
 
 impl Check {
@@ -99,12 +132,11 @@ impl Check {
         (!over).then_some(Evidence { finding, state, probability })
     }
 
-    fn ranked(&mut self, pack: &Pack, request: &DiagnoseRequest) -> Vec<Ranked> {
-        let count = request.ranked.len();
-        self.require((1..=MOST_RANKED).contains(&count), || "ranked".into(), "1 to 20 conditions");
+    fn ranked(&mut self, pack: &Pack, rows: &[RankedCondition]) -> Vec<Ranked> {
+        self.require(rows.len() <= MOST_RANKED, || "ranked".into(), "1 to 20 conditions");
         let mut seen = HashSet::new();
-        let mut ranked = Vec::with_capacity(count.min(MOST_RANKED));
-        for (i, row) in request.ranked.iter().take(MOST_RANKED).enumerate() {
+        let mut ranked = Vec::with_capacity(rows.len().min(MOST_RANKED));
+        for (i, row) in rows.iter().take(MOST_RANKED).enumerate() {
             let at = |name: &str| format!("ranked[{i}].{name}");
             let condition = pack.condition(&row.condition_id);
             self.require(condition.is_some(), || at("condition_id"), "a condition of the pack");
@@ -119,6 +151,21 @@ impl Check {
             b.score.total_cmp(&a.score).then(prior(b).total_cmp(&prior(a))).then(a.condition.cmp(&b.condition))
         });
         ranked
+    }
+
+    fn rates(&mut self, pack: &Pack, given: &[GraphRate]) -> HashMap<FindingIx, f64> {
+        self.require(given.len() <= MOST_OBSERVATIONS, || "rates".into(), "at most 1,000");
+        let mut rates = HashMap::new();
+        for (i, rate) in given.iter().take(MOST_OBSERVATIONS).enumerate() {
+            let at = |name: &str| format!("rates[{i}].{name}");
+            let finding = pack.finding(&rate.finding_id);
+            self.require(finding.is_some(), || at("finding_id"), "a finding of the pack");
+            let inside = rate.probability > 0.0 && rate.probability < 1.0;
+            self.require(inside, || at("probability"), "above 0, below 1");
+            let once = finding.is_none_or(|finding| rates.insert(finding, rate.probability).is_none());
+            self.require(once, || at("finding_id"), "each finding once");
+        }
+        rates
     }
 
     fn person(&mut self, patient: Option<&PatientContext>) -> Person {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use prost_types::Timestamp;
 use wenzhen_pack::{Dialogue, Evidence, FindingIx, Kind, Pack, State, StrategyName};
 use wenzhen_pack::{Locale, Observer, Sex};
 use wenzhen_proto::clinical::v1 as clinical;
@@ -10,6 +11,8 @@ use wenzhen_proto::kg::v1 as kg;
 use crate::error::{Error, Violation};
 use crate::explain::Contribution;
 use crate::strategy::{Candidate, Next, Person, Query, Ranked, Reason};
+use crate::weights::apply::{Line, Share};
+use crate::weights::{self, Cause, Epoch, Record};
 
 /// Most observations, and most findings asked, of one case.
 const MOST_OBSERVATIONS: usize = 1000;
@@ -264,4 +267,73 @@ pub fn finding_id(pack: &Pack, finding: FindingIx) -> String {
 
 fn condition_id(pack: &Pack, condition: wenzhen_pack::ConditionIx) -> String {
     pack.conditions.get(condition.at()).map(|c| c.id.clone()).unwrap_or_default()
+}
+
+/// A weight epoch as a message.
+pub fn epoch(digest: &str, record: &Record) -> kg::Epoch {
+    let Epoch { number, fingerprint, cause, note, counts, changed, shifted } = &record.epoch;
+    let rolled_back_to = if let Cause::Rollback { to } = cause { *to } else { 0 };
+    kg::Epoch {
+        pack_digest: digest.to_owned(),
+        epoch: *number,
+        cause: epoch_cause(*cause).into(),
+        by: note.by.clone(),
+        reason: note.reason.clone(),
+        publish_id: note.publish_id.clone(),
+        published_at: (*number > 0).then(|| timestamp(note.at_ms)),
+        rolled_back_to,
+        consultations: counts.consultations,
+        applied: counts.applied,
+        clamped: counts.clamped,
+        dropped: counts.dropped,
+        edges_changed: *changed,
+        edges_shifted: *shifted,
+        fingerprint: fingerprint.clone(),
+        retired: record.overlay.is_none(),
+    }
+}
+
+/// A line of an epoch's ledger as a message.
+pub fn ledger_entry(epoch: &Epoch, line: &Line) -> kg::LedgerEntry {
+    let share = |share: &Share| kg::LedgerShare {
+        confirmed_by: share.confirmed_by.clone(),
+        reason: feedback_reason(share.reason).into(),
+        proposals: share.proposals,
+        proposed_micros: share.micros,
+    };
+    kg::LedgerEntry {
+        epoch: epoch.number,
+        cause: epoch_cause(epoch.cause).into(),
+        by: epoch.note.by.clone(),
+        reason: epoch.note.reason.clone(),
+        at: Some(timestamp(epoch.note.at_ms)),
+        condition_id: line.edge.condition.clone(),
+        finding_id: line.edge.finding.clone(),
+        before_micros: line.before,
+        after_micros: line.after,
+        clamped: line.clamped,
+        shares: line.shares.iter().map(share).collect(),
+    }
+}
+
+fn epoch_cause(cause: Cause) -> kg::EpochCause {
+    match cause {
+        Cause::Base => kg::EpochCause::Base,
+        Cause::Publish => kg::EpochCause::Publish,
+        Cause::Rollback { .. } => kg::EpochCause::Rollback,
+    }
+}
+
+fn feedback_reason(reason: weights::Reason) -> kg::FeedbackReason {
+    match reason {
+        weights::Reason::UnexpectedPresence => kg::FeedbackReason::UnexpectedPresence,
+        weights::Reason::UnexpectedDenial => kg::FeedbackReason::UnexpectedDenial,
+        weights::Reason::ExpectedPresence => kg::FeedbackReason::ExpectedPresence,
+        weights::Reason::ExpectedDenial => kg::FeedbackReason::ExpectedDenial,
+    }
+}
+
+fn timestamp(ms: u64) -> Timestamp {
+    let nanos = i32::try_from(ms % 1000 * 1_000_000).unwrap_or(0);
+    Timestamp { seconds: i64::try_from(ms / 1000).unwrap_or(i64::MAX), nanos }
 }

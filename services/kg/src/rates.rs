@@ -30,6 +30,16 @@ pub struct Rates {
     pub marginal: Vec<f64>,
 }
 
+/// What was learned about the edges of one condition: by finding, the change of the log odds of its weight, in nats.
+pub type Shifts = BTreeMap<FindingIx, f64>;
+
+/// A probability whose log odds are moved by so many nats.
+pub fn shifted(probability: f64, nats: f64) -> f64 {
+    let p = probability.clamp(LEAST_RATE, 1.0 - LEAST_RATE);
+    let odds = p / (1.0 - p) * nats.exp();
+    odds / (1.0 + odds)
+}
+
 /// What the rates of all conditions share.
 pub struct Frame<'a> {
     pack: &'a Pack,
@@ -69,10 +79,23 @@ impl<'a> Frame<'a> {
         self.with_marginals(self.share.clone())
     }
 
-    /// The rates under a condition.
-    pub fn of(&self, condition: ConditionIx) -> Rates {
-        let listed = self.listed(condition);
-        let least = self.least(&listed);
+    /// The rates under a condition, with what was learned about its edges.
+    pub fn of(&self, condition: ConditionIx, shifts: &Shifts) -> Rates {
+        let mut listed = self.listed(condition);
+        if !shifts.is_empty() {
+            // An edge that the pack does not list is shifted from where the rest of the pack puts it.
+            let written = self.fitted(&listed);
+            for (f, nats) in shifts {
+                let weight = listed.get(f).copied().unwrap_or_else(|| at(&written.marginal, *f));
+                listed.insert(*f, shifted(weight, *nats));
+            }
+        }
+        self.fitted(&listed)
+    }
+
+    /// Rates that fit together, with what is listed as it is wherever it can be.
+    fn fitted(&self, listed: &BTreeMap<FindingIx, f64>) -> Rates {
+        let least = self.least(listed);
         let mut rates = Rates { given_parent: self.share.clone(), marginal: vec![0.0; self.share.len()] };
         for &f in &self.order {
             let Some(finding) = self.pack.findings.get(f.at()) else { continue };
@@ -82,13 +105,13 @@ impl<'a> Frame<'a> {
                 // Listed as commoner than elsewhere: also under its parent it is no rarer than elsewhere.
                 Some(w) if *w >= finding.base_rate => (w.max(at(&least, f)) / parent).max(share),
                 Some(w) => w.max(at(&least, f)) / parent,
-                None => (share * self.bend(f, &listed)).max(at(&least, f) / parent),
+                None => (share * self.bend(f, listed)).max(at(&least, f) / parent),
             };
             let q = wanted.clamp(LEAST_RATE.min(share), 1.0 - EDGE_OF_CERTAINTY);
             set(&mut rates.given_parent, f, q);
             set(&mut rates.marginal, f, q * parent);
         }
-        self.fit_axes(&mut rates.given_parent, &listed);
+        self.fit_axes(&mut rates.given_parent, listed);
         self.with_marginals(rates.given_parent)
     }
 

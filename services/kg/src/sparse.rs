@@ -5,10 +5,12 @@
 //! rows both ways, with the logarithms taken beforehand. A posterior then costs one addition
 //! per entry of each known finding, an expected gain one multiplication per entry.
 
-use wenzhen_pack::{ConditionIx, FindingIx, Pack};
+use std::collections::BTreeMap;
+
+use wenzhen_pack::{ConditionIx, Edge, FindingIx, Pack};
 
 use crate::graph::Graph;
-use crate::rates::{Frame, Rates};
+use crate::rates::{Frame, Rates, Shifts, shifted};
 
 // Ratios of likelihoods are kept within these bounds, so that no single answer decides: a
 // textbook sign may be missing, and an answer may be misunderstood.
@@ -104,8 +106,8 @@ impl Rows {
 }
 
 impl Sparse {
-    /// Derives the tables from a pack's graph.
-    pub fn new(pack: &Pack, graph: &Graph) -> Self {
+    /// Derives the tables from a pack's graph and what was learned about its edges, by condition.
+    pub fn new(pack: &Pack, graph: &Graph, learned: &BTreeMap<ConditionIx, Shifts>) -> Self {
         let frame = Frame::new(pack, graph);
         let reference = frame.reference();
         let references: Vec<Reference> = (0..pack.findings.len())
@@ -114,12 +116,13 @@ impl Sparse {
                 Reference { given_parent: View::new(q, q), marginal: View::new(m, m) }
             })
             .collect();
-        let mut entries = Vec::new();
+        let (mut entries, nothing) = (Vec::new(), Shifts::new());
         for c in (0..pack.conditions.len()).map(ConditionIx::new) {
-            let (rates, shown) = (frame.of(c), graph.shown_by(c));
+            let shifts = learned.get(&c).unwrap_or(&nothing);
+            let (rates, shown) = (frame.of(c, shifts), graph.shown_by(c));
             for f in (0..pack.findings.len()).map(FindingIx::new) {
                 let ((q, m), (q0, m0)) = (pair(&rates, f.at()), pair(&reference, f.at()));
-                let weight = shown.get(&f).map_or(0.0, |edge| if edge.expects_denial { 0.0 } else { edge.present });
+                let weight = weight(shown.get(&f), shifts.get(&f).copied(), m);
                 if weight > 0.0 || (q - q0).abs() > 1e-9 || (m - m0).abs() > 1e-9 {
                     entries.push(Entry {
                         condition: c,
@@ -156,6 +159,17 @@ impl Sparse {
     /// A finding in the reference population.
     pub fn reference(&self, finding: FindingIx) -> Option<&Reference> {
         self.references.get(finding.at())
+    }
+}
+
+/// The weight of a condition's own edge; one that was learned and that the pack does not list weighs what it is worth now.
+fn weight(listed: Option<&Edge>, shift: Option<f64>, marginal: f64) -> f64 {
+    match (listed, shift) {
+        (Some(edge), _) if edge.expects_denial => 0.0,
+        (Some(edge), None) => edge.present,
+        (Some(edge), Some(nats)) => shifted(edge.present, nats),
+        (None, Some(nats)) if nats > 0.0 => marginal,
+        (None, _) => 0.0,
     }
 }
 

@@ -191,8 +191,11 @@ async fn scores_and_questions_are_explained() {
 async fn the_packs_knowledge_can_be_read() {
     let mut service = start().await;
     let pack_digest = service.digest.clone();
-    let request =
-        GetConditionRequest { pack_digest: pack_digest.clone(), condition_id: "heater_dead".into(), locale: 0 };
+    let request = GetConditionRequest {
+        pack_digest: pack_digest.clone(),
+        condition_id: "heater_dead".into(),
+        ..Default::default()
+    };
     let heater = service.client.get_condition(request.clone()).await.unwrap().into_inner();
     assert_eq!((heater.disease.as_str(), heater.findings.len()), ("heater dead", 3));
     assert!(heater.findings.iter().any(|f| f.finding_id == "noise" && f.expects_denial));

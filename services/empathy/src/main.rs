@@ -1,0 +1,48 @@
+//! The empathy agent as a process of its own.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use wenzhen_bundle::PackArgs;
+use wenzhen_empathy::EmpathyServer;
+use wenzhen_proto::empathy::v1::empathy_service_server::EmpathyServiceServer;
+use wenzhen_service::Services;
+use wenzhen_service::app::{self, App, AppArgs, Failure};
+
+/// A call makes many small messages: the system's allocator would take a quarter of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const EXAMPLES: &str = "\
+Examples:
+  wenzhen-empathy --listen 0.0.0.0:7000 --admin-listen 0.0.0.0:7100
+      The embedded pack, for other hosts to call; /readyz says when it is loaded.
+  wenzhen-empathy --config empathy.toml --log-format json
+      Settings from a file, such as:  listen = \"0.0.0.0:7000\"
+  wenzhen-empathy --tls-cert tls.crt --tls-key tls.key --tls-ca ca.crt --tls-client-auth required
+      Only those get through whose certificate the CA has signed.";
+
+/// Wenzhen's empathy agent: feelings read, and facts worded with comfort
+///
+/// Starts alone and depends on nothing but its packs. NOT_SERVING until they are loaded; after SIGTERM calls finish
+/// within the drain budget.
+#[derive(Parser, Debug)]
+#[command(name = "wenzhen-empathy", version, after_help = EXAMPLES)]
+#[command(mut_arg("max_in_flight", |arg| arg.default_value(app::cpu_bound())))]
+struct Args {
+    #[command(flatten)]
+    packs: PackArgs,
+    #[command(flatten)]
+    app: AppArgs,
+}
+
+fn main() -> ExitCode {
+    app::run(|args: &Args| &args.app, serve)
+}
+
+async fn serve(args: Args, app: App) -> Result<(), Failure> {
+    let server = app
+        .prepare("packs", move || -> anyhow::Result<EmpathyServer> { Ok(EmpathyServer::new(args.packs.load()?)?) })
+        .await?;
+    app.serve(Services::new().with(EmpathyServiceServer::new(server))).await
+}
