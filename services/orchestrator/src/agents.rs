@@ -4,17 +4,19 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tonic::transport::Channel;
-use tonic::{Code, Response, Status};
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Request, Response, Status};
+use wenzhen_channel::Balanced;
 use wenzhen_proto::clinical::v1::{Agent, Degradation};
 use wenzhen_proto::empathy::v1::empathy_service_client::EmpathyServiceClient;
 use wenzhen_proto::expert::v1::expert_service_client::ExpertServiceClient;
 use wenzhen_proto::guidance::v1::guidance_service_client::GuidanceServiceClient;
 use wenzhen_proto::kg::v1::kg_service_client::KgServiceClient;
-use wenzhen_service::Client;
+use wenzhen_service::layers::admission::PRIORITY;
+use wenzhen_service::{Client, Priority};
 
 /// The channel to an agent: trace context and the remaining deadline travel with every call.
-pub type AgentChannel = Client<Channel>;
+pub type AgentChannel = Client<Balanced>;
 
 /// Clients of all agents.
 #[derive(Debug, Clone)]
@@ -31,17 +33,17 @@ pub struct Agents {
     pub budgets: Budgets,
 }
 
-/// Channels to all agents.
+/// Channels to all agents, in this process or over the network.
 #[derive(Debug, Clone)]
 pub struct Channels {
     /// Knowledge graph.
-    pub kg: Channel,
+    pub kg: Balanced,
     /// Guidance.
-    pub guidance: Channel,
+    pub guidance: Balanced,
     /// Expert.
-    pub expert: Channel,
+    pub expert: Balanced,
     /// Empathy.
-    pub empathy: Channel,
+    pub empathy: Balanced,
 }
 
 /// How long a call of each kind may take.
@@ -82,6 +84,14 @@ impl Agents {
             budgets,
         }
     }
+}
+
+/// A request to an agent with the priority of the turn that needs it.
+pub fn request<T>(message: T, priority: Priority) -> Request<T> {
+    let mut request = Request::new(message);
+    let value = MetadataValue::from_static(priority.as_str());
+    request.metadata_mut().insert(PRIORITY, value);
+    request
 }
 
 /// Waits for an agent's answer within a budget; what went wrong becomes a degradation.

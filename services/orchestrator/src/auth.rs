@@ -1,10 +1,15 @@
-//! Who calls: a patient with the token of one consultation, or a clinician with a key.
+//! Who calls, and how often: a patient with the token of one consultation, a clinician with a key, and whoever may open
+//! consultations.
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tonic::metadata::MetadataMap;
+use wenzhen_service::Keys;
+use wenzhen_service::keys::bearer;
+use wenzhen_service::rate::{Rate, Rates};
 
 use crate::Error;
+use crate::store::ConsultationId;
 
 /// Who makes a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,47 +27,81 @@ impl Caller {
     }
 }
 
-/// Clinician keys by name, as SHA-256: the keys themselves are not kept.
+/// Who may do what, and how often. The default: no clinicians, anybody may open a consultation, no bounds.
 #[derive(Debug, Clone, Default)]
-pub struct ClinicianKeys(Vec<(String, [u8; 32])>);
+pub struct AccessRules {
+    /// Keys of clinicians.
+    pub clinicians: Keys,
+    /// Keys of those who may open consultations; without any, everybody may.
+    pub openers: Keys,
+    /// Consultations opened by the holder of one key.
+    pub start_rate: Option<Rate>,
+    /// Messages in one consultation.
+    pub message_rate: Option<Rate>,
+    /// Calls of one clinician.
+    pub clinician_rate: Option<Rate>,
+}
 
-impl ClinicianKeys {
-    /// Adds a key under a name.
-    pub fn insert(&mut self, name: impl Into<String>, key: &str) {
-        self.0.push((name.into(), sha256(key.as_bytes())));
+/// Decides who may.
+#[derive(Debug)]
+pub(crate) struct Access {
+    clinicians: Keys,
+    openers: Keys,
+    starts: Rates<String>,
+    messages: Rates<ConsultationId>,
+    calls: Rates<String>,
+}
+
+impl Access {
+    pub(crate) fn new(rules: AccessRules) -> Self {
+        let AccessRules { clinicians, openers, start_rate, message_rate, clinician_rate } = rules;
+        let (starts, messages, calls) = (Rates::new(start_rate), Rates::new(message_rate), Rates::new(clinician_rate));
+        Self { clinicians, openers, starts, messages, calls }
     }
 
-    /// The clinician whose key this is. Every key is compared, in constant time.
-    fn name_of(&self, token: &str) -> Option<&str> {
-        let hash = sha256(token.as_bytes());
-        let mut found = None;
-        for (name, key) in &self.0 {
-            if bool::from(key.ct_eq(&hash)) {
-                found = Some(name.as_str());
-            }
+    /// Lets somebody open a consultation.
+    ///
+    /// # Errors
+    /// [`Error::NoToken`] or [`Error::OpenerOnly`] without the right key, [`Error::TooOften`].
+    pub(crate) fn open(&self, metadata: &MetadataMap) -> Result<(), Error> {
+        if self.openers.is_empty() {
+            return Ok(());
         }
-        found
+        bearer(metadata).ok_or(Error::NoToken)?;
+        let name = self.openers.name_of(metadata).ok_or(Error::OpenerOnly)?;
+        self.starts.take(name).map_err(Error::TooOften)
+    }
+
+    /// Counts a message of a consultation.
+    ///
+    /// # Errors
+    /// [`Error::TooOften`].
+    pub(crate) fn message(&self, id: ConsultationId) -> Result<(), Error> {
+        self.messages.take(id).map_err(Error::TooOften)
     }
 
     /// The clinician who calls.
     ///
     /// # Errors
-    /// [`Error::NoToken`] without a token, [`Error::ClinicianOnly`] with any other than a clinician's.
-    pub fn clinician(&self, metadata: &MetadataMap) -> Result<Caller, Error> {
-        let token = bearer(metadata).ok_or(Error::NoToken)?;
-        self.name_of(token).map(|name| Caller::Clinician(name.to_owned())).ok_or(Error::ClinicianOnly)
+    /// [`Error::NoToken`] without a token, [`Error::ClinicianOnly`] with any other than a clinician's,
+    /// [`Error::TooOften`].
+    pub(crate) fn clinician(&self, metadata: &MetadataMap) -> Result<Caller, Error> {
+        bearer(metadata).ok_or(Error::NoToken)?;
+        let name = self.clinicians.name_of(metadata).ok_or(Error::ClinicianOnly)?;
+        self.calls.take(name.clone()).map_err(Error::TooOften)?;
+        Ok(Caller::Clinician(name))
     }
 
     /// Who calls about the consultation whose token has this hash.
     ///
     /// # Errors
     /// [`Error::NoToken`] without a token, [`Error::WrongToken`] with one that opens something else.
-    pub fn caller(&self, metadata: &MetadataMap, token_sha256: &[u8]) -> Result<Caller, Error> {
+    pub(crate) fn caller(&self, metadata: &MetadataMap, token_sha256: &[u8]) -> Result<Caller, Error> {
         let token = bearer(metadata).ok_or(Error::NoToken)?;
         if bool::from(sha256(token.as_bytes()).as_slice().ct_eq(token_sha256)) {
             return Ok(Caller::Patient);
         }
-        self.name_of(token).map(|name| Caller::Clinician(name.to_owned())).ok_or(Error::WrongToken)
+        self.clinician(metadata).map_err(|error| if error == Error::ClinicianOnly { Error::WrongToken } else { error })
     }
 }
 
@@ -74,8 +113,4 @@ pub fn new_token() -> String {
 /// SHA-256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
-}
-
-fn bearer(metadata: &MetadataMap) -> Option<&str> {
-    metadata.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ").filter(|token| !token.is_empty())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tonic::{Code, Status};
+use wenzhen_service::layers::admission::Shed;
 use wenzhen_service::status;
 
 use crate::store::StoreError;
@@ -19,6 +20,12 @@ pub enum Error {
     /// Only a clinician may do this.
     #[error("this call needs a clinician key")]
     ClinicianOnly,
+    /// Only the holder of a key may open consultations.
+    #[error("opening a consultation needs an API key")]
+    OpenerOnly,
+    /// The caller has had its share.
+    #[error("too many calls with this key")]
+    TooOften(Duration),
     /// There is no such consultation (any more).
     #[error("no such consultation")]
     NotFound,
@@ -47,6 +54,14 @@ pub enum Error {
         /// What it is.
         actual: u64,
     },
+    /// The store has lost what it had acknowledged.
+    #[error("the store has lost acknowledged events: the consultation is at version {actual}, it was at {expected}")]
+    RecordLost {
+        /// The version that was acknowledged.
+        expected: u64,
+        /// The version that is left.
+        actual: u64,
+    },
     /// The message id was used for another text.
     #[error("this message id was used for another text")]
     MessageReused,
@@ -62,6 +77,9 @@ pub enum Error {
     /// The pack cannot be used.
     #[error("the pack cannot be used: {0}")]
     Pack(String),
+    /// Too many turns are under way.
+    #[error(transparent)]
+    Overloaded(#[from] Shed),
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -81,6 +99,8 @@ impl From<Error> for Status {
             Error::NoToken => status::with_reason(Code::Unauthenticated, "NO_TOKEN", text, &[]),
             Error::WrongToken => status::with_reason(Code::PermissionDenied, "WRONG_TOKEN", text, &[]),
             Error::ClinicianOnly => status::with_reason(Code::PermissionDenied, "CLINICIAN_ONLY", text, &[]),
+            Error::OpenerOnly => status::with_reason(Code::PermissionDenied, "OPENER_ONLY", text, &[]),
+            Error::TooOften(wait) => status::resource_exhausted(text, wait),
             Error::NotFound | Error::Store(StoreError::NotFound) => {
                 status::with_reason(Code::NotFound, "NOT_FOUND", "no such consultation", &[])
             }
@@ -94,7 +114,14 @@ impl From<Error> for Status {
                 &text,
                 &[("expected", expected.to_string().as_str()), ("actual", actual.to_string().as_str())],
             ),
+            Error::RecordLost { expected, actual } => status::with_reason(
+                Code::DataLoss,
+                "RECORD_LOST",
+                text,
+                &[("expected", expected.to_string().as_str()), ("actual", actual.to_string().as_str())],
+            ),
             Error::MessageReused => status::with_reason(Code::AlreadyExists, "MESSAGE_REUSED", text, &[]),
+            Error::Overloaded(shed) => shed.into(),
             Error::Ended => status::failed_precondition("ENDED", &text, &[]),
             Error::NothingToUndo => status::failed_precondition("NOTHING_TO_UNDO", &text, &[]),
             Error::NoPlan => status::failed_precondition("NO_PLAN", &text, &[]),

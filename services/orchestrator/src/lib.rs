@@ -2,7 +2,7 @@
 //!
 //! A consultation is its list of events ([`store`]). [`state`] folds them, [`recorder`] merges what was
 //! observed, [`policy`] decides (both pure), [`turn`] runs one message through the agents, [`view`]
-//! redacts for the caller, [`server`] speaks gRPC.
+//! redacts for the caller, [`server`] speaks gRPC, [`review`] looks back when a consultation has ended.
 
 pub mod agents;
 pub mod auth;
@@ -10,10 +10,13 @@ mod context;
 mod error;
 mod export;
 pub mod knowledge;
+mod metrics;
 pub mod policy;
+pub mod process;
 pub mod recorder;
 pub mod replay;
 mod reply;
+pub mod review;
 pub mod server;
 mod sessions;
 pub mod state;
@@ -23,7 +26,7 @@ mod turn;
 mod view;
 
 pub use agents::{Agents, Budgets};
-pub use auth::ClinicianKeys;
+pub use auth::AccessRules;
 pub use error::Error;
 pub use knowledge::Knowledge;
 pub use server::{Orchestrator, Settings};

@@ -69,13 +69,33 @@ impl Sessions {
 
     /// The state of a consultation, from memory or from its events.
     pub(crate) async fn load(&self, id: ConsultationId) -> Result<Arc<State>, Error> {
-        if let Some(state) = self.states.lock().get(&id) {
-            return Ok(state.clone());
-        }
-        let events = self.events(id, 0).await?;
-        let state = Arc::new(self.fold(&events)?);
+        let cached = self.states.lock().get(&id).cloned();
+        let state = match cached {
+            Some(state) if self.store.shared() => self.catch_up(id, state).await?,
+            Some(state) => return Ok(state),
+            None => Arc::new(self.fold(&self.events(id, 0).await?)?),
+        };
         self.states.lock().put(id, state.clone());
         Ok(state)
+    }
+
+    /// What other processes appended since the state was last seen here.
+    async fn catch_up(&self, id: ConsultationId, state: Arc<State>) -> Result<Arc<State>, Error> {
+        let news = self.events(id, state.version).await.inspect_err(|_| {
+            self.states.lock().pop(&id);
+        })?;
+        if news.is_empty() {
+            return Ok(state);
+        }
+        if news.iter().any(|event| matches!(event.kind, Some(Kind::TurnUndone(_)))) {
+            return Ok(Arc::new(self.fold(&self.events(id, 0).await?)?));
+        }
+        let knowledge = self.knowledge(&state)?;
+        let mut state = State::clone(&state);
+        for event in &news {
+            state.apply(&knowledge.pack, event);
+        }
+        Ok(Arc::new(state))
     }
 
     /// The pack that a consultation is pinned to.
@@ -125,11 +145,9 @@ impl Sessions {
     ) -> Result<Arc<State>, Error> {
         let knowledge = self.knowledge(state)?;
         let mut state = state.clone();
-        let appended = self.append(lock.id, &mut state, knowledge, turn, kinds).await;
-        if appended.is_err() {
+        self.append(lock.id, &mut state, knowledge, turn, kinds).await.inspect_err(|_| {
             self.states.lock().pop(&lock.id);
-        }
-        appended?;
+        })?;
         Ok(self.keep(lock.id, state))
     }
 
@@ -178,8 +196,12 @@ impl Sessions {
             state.apply(&knowledge.pack, event);
         }
         let summary = summary(state);
-        self.store.append(Append { id, expected, events, summary }).await?;
-        Ok(())
+        match self.store.append(Append { id, expected, events, summary }).await {
+            Ok(()) => Ok(()),
+            // Versions only grow: a store that is behind what it acknowledged has lost it.
+            Err(StoreError::Conflict { actual }) if actual < expected => Err(Error::RecordLost { expected, actual }),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -196,7 +218,7 @@ fn summary(state: &State) -> Summary {
         .or_else(|| waiting(plan && !ended, PendingReason::Plan));
     let since_ms = u64::try_from(state.waiting_since.unwrap_or(state.last_at).seconds).unwrap_or(0) * 1000;
     let pending = reason.map(|reason| PendingSummary { reason, urgency: state.urgency, since_ms });
-    Summary { expires_day, pending, review_since_ms: None }
+    Summary { expires_day, pending, review_since_ms: state.review_due_ms() }
 }
 
 /// The day after which a consultation is deleted, as seconds since 1970.

@@ -12,11 +12,14 @@ use wenzhen_proto::guidance::v1::Intent;
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{
     ConsultationStatus, Decided, Decision, DecisionInputs, DecisionKind, Diagnosis, Event, MessageReceived, PlanStatus,
-    Question, Replied, Started,
+    Question, Repinned, Replied, Started,
 };
 
 use crate::policy::MOVED_ON;
 use crate::recorder;
+
+/// A concluded consultation counts as over when nothing has happened in it for so long.
+const QUIET_SECONDS: i64 = 600;
 
 /// How far a turn has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +112,23 @@ pub struct State {
     pub waiting_since: Option<Timestamp>,
     /// Turns up to this one cannot be taken back: a clinician has acted on them.
     pub settled_turn: u32,
+    /// What it is pinned to since its first pins were kept no more.
+    pub repinned: Option<Arc<Pins>>,
+    /// The outcome that a clinician confirmed; none any more once there is another diagnosis.
+    pub confirmed: Option<Arc<Confirmed>>,
+    /// It was reviewed; that happens once.
+    pub reviewed: bool,
+}
+
+/// An outcome that a clinician confirmed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Confirmed {
+    /// The condition.
+    pub condition_id: String,
+    /// Name of the clinician's key.
+    pub clinician: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl State {
@@ -135,7 +155,20 @@ impl State {
 
     /// What the consultation is pinned to.
     pub fn pins(&self) -> Pins {
-        self.started.pins.clone().unwrap_or_default()
+        let now = self.repinned.as_deref().or(self.started.pins.as_ref());
+        now.cloned().unwrap_or_default()
+    }
+
+    /// From when on (ms since 1970) it is to be reviewed: it is over, or has been concluded and quiet for a while, a
+    /// clinician has confirmed the outcome, and nobody has reviewed it yet.
+    pub fn review_due_ms(&self) -> Option<u64> {
+        let quiet = match self.status {
+            ConsultationStatus::Ended => 0,
+            ConsultationStatus::Concluded => QUIET_SECONDS,
+            ConsultationStatus::Unspecified | ConsultationStatus::Open | ConsultationStatus::HandedOver => return None,
+        };
+        let due = self.confirmed.is_some() && !self.reviewed;
+        due.then(|| u64::try_from(self.last_at.seconds.saturating_add(quiet)).unwrap_or(0).saturating_mul(1000))
     }
 
     /// The turn of a message.
@@ -162,14 +195,25 @@ impl State {
     /// folded anew: what the turn had changed cannot be taken out of a sum.
     pub fn apply(&mut self, pack: &Pack, event: &Event) {
         self.version = event.version;
-        self.last_at = event.at.unwrap_or_default();
+        // A review is nobody's doing: it does not prolong the life of a consultation.
+        if !matches!(event.kind, Some(Kind::Reviewed(_))) {
+            self.last_at = event.at.unwrap_or_default();
+        }
         match &event.kind {
             Some(Kind::Started(started)) => self.start(started, event),
             Some(Kind::MessageReceived(message)) => self.receive(message, event),
             Some(Kind::Decided(decided)) => self.decided(pack, decided, event),
             Some(Kind::Replied(replied)) => self.replied(replied),
-            Some(Kind::PlanSigned(signed)) => self.settle_plan(PlanStatus::Signed, &signed.note),
-            Some(Kind::PlanRejected(rejected)) => self.settle_plan(PlanStatus::Rejected, &rejected.reason),
+            Some(Kind::PlanSigned(signed)) => {
+                let first = self.diagnosis.as_ref().and_then(|d| d.differential.first());
+                let first = first.map(|first| first.condition_id.clone()).unwrap_or_default();
+                self.confirm(&[&signed.confirmed_condition_id, &first], &signed.clinician, event);
+                self.settle_plan(PlanStatus::Signed, &signed.note);
+            }
+            Some(Kind::PlanRejected(rejected)) => {
+                self.confirm(&[&rejected.confirmed_condition_id], &rejected.clinician, event);
+                self.settle_plan(PlanStatus::Rejected, &rejected.reason);
+            }
             Some(Kind::TakenOver(_)) => {
                 self.taken_over = true;
                 self.status = ConsultationStatus::HandedOver;
@@ -182,8 +226,23 @@ impl State {
                 self.status = ConsultationStatus::Ended;
                 self.question = None;
             }
+            Some(Kind::Reviewed(_)) => self.reviewed = true,
+            Some(Kind::Repinned(repinned)) => self.repin(repinned),
             Some(Kind::TurnUndone(_)) | None => {}
         }
+    }
+
+    fn repin(&mut self, repinned: &Repinned) {
+        self.repinned = repinned.pins.clone().map(Arc::new);
+    }
+
+    /// The first of the conditions that was named is what the clinician confirmed.
+    fn confirm(&mut self, named: &[&str], clinician: &str, event: &Event) {
+        let named = named.iter().find(|id| !id.is_empty());
+        self.confirmed = named.map(|id| {
+            let (condition_id, clinician) = ((*id).to_owned(), clinician.to_owned());
+            Arc::new(Confirmed { condition_id, clinician, at: event.at.unwrap_or_default() })
+        });
     }
 
     fn apply_undone(&mut self, event: &Event) {
@@ -204,6 +263,7 @@ impl State {
                     self.raise(decision, event);
                 }
             }
+            Some(Kind::Repinned(repinned)) => self.repin(repinned),
             _ => {}
         }
     }
@@ -291,6 +351,7 @@ impl State {
             }
             DecisionKind::Diagnose | DecisionKind::Abstain => {
                 self.wants_diagnosis = false;
+                self.confirmed = None;
                 self.status = ConsultationStatus::Concluded;
                 self.question = None;
                 // A plan for what was said before must not wait for a signature any more.

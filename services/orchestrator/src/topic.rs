@@ -10,6 +10,9 @@ use crate::Error;
 /// The topic that why-did-you-ask questions have.
 pub(crate) const WHY_ASKED: &str = "why_asked";
 
+/// The topic of questions about what a word means.
+pub(crate) const MEANING: &str = "meaning";
+
 /// Cues of all topics, per locale.
 #[derive(Debug)]
 pub(crate) struct Topics(HashMap<Locale, (AhoCorasick, Vec<String>)>);

@@ -81,6 +81,9 @@ pub(crate) fn event(event: &Event, state: &State, caller: &Caller) -> Event {
                 *given = diagnosis(&as_now, caller);
             }
         }
+        // What a clinician makes of it goes to the patient in the clinician's own words.
+        Some(Kind::PlanSigned(signed)) if !caller.is_clinician() => signed.confirmed_condition_id.clear(),
+        Some(Kind::PlanRejected(rejected)) if !caller.is_clinician() => rejected.confirmed_condition_id.clear(),
         _ => {}
     }
     shown

@@ -2,25 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::path::Path;
 use std::sync::Arc;
 
+use support::groups::Cluster;
+use support::server::Server;
+use support::{append, event};
 use wenzhen_orchestrator::store::{
     Append, ConsultationId, DELETED, MemoryStore, PendingSummary, Query, RedbStore, Store, StoreError, Summary,
 };
 use wenzhen_proto::clinical::v1::Urgency;
-use wenzhen_proto::orchestrator::v1::event::Kind;
-use wenzhen_proto::orchestrator::v1::{Event, MessageReceived, PendingReason};
-
-fn event(version: u64, text: &str) -> Event {
-    let kind = Kind::MessageReceived(MessageReceived { text: text.into(), ..MessageReceived::default() });
-    Event { version, turn: 1, kind: Some(kind), ..Event::default() }
-}
-
-fn append(id: ConsultationId, expected: u64, texts: &[&str]) -> Append {
-    let events = (expected + 1..).zip(texts).map(|(version, text)| event(version, text)).collect();
-    Append { id, expected, events, summary: Summary { expires_day: 20_000, ..Summary::default() } }
-}
+use wenzhen_proto::orchestrator::v1::PendingReason;
 
 fn pending(urgency: Urgency, since_ms: u64) -> Option<PendingSummary> {
     Some(PendingSummary { reason: PendingReason::Plan, urgency, since_ms })
@@ -154,6 +148,18 @@ async fn memory_conforms() {
 async fn redb_conforms() {
     let folder = tempfile::tempdir().unwrap();
     conforms(Arc::new(RedbStore::open(&folder.path().join("c.redb")).unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_conforms() {
+    let server = Server::volatile().await;
+    conforms(Arc::new(support::store(&server.url()).await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_cluster_conforms() {
+    let cluster = Cluster::start().await;
+    conforms(Arc::new(support::store(&cluster.url()).await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

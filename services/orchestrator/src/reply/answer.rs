@@ -5,9 +5,9 @@ use wenzhen_proto::clinical::v1 as clinical;
 use wenzhen_proto::clinical::v1::Urgency;
 use wenzhen_proto::orchestrator::v1::Diagnosis;
 
-use super::{Composer, Material};
+use super::{Composer, Material, meaning};
 use crate::state::State;
-use crate::topic::WHY_ASKED;
+use crate::topic::{MEANING, WHY_ASKED};
 use crate::{Error, Knowledge};
 
 /// Conditions named when it is not enough to tell.
@@ -71,6 +71,14 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
     if topic == WHY_ASKED && material.before.question.is_some() {
         composer.line(&why_asked(knowledge, material.before, material.after.locale)?).await;
         composer.question = material.before.question.as_deref().cloned();
+        return Ok(());
+    }
+    if topic == MEANING {
+        composer.line(&meaning::explained(material)?).await;
+        if let Some(question) = &material.before.question {
+            composer.line(&question.text).await;
+            composer.question = Some((**question).clone());
+        }
         return Ok(());
     }
     let answer = voice.topics.iter().find(|t| t.id == topic && !t.answer.is_empty());

@@ -16,7 +16,7 @@ const RANKED: usize = 10;
 pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>) -> Result<(), Error> {
     let scene = material.scene;
     let mut client = scene.agents.expert.clone();
-    let work = call(Agent::Expert, scene.agents.budgets.diagnose, client.diagnose(request(material)));
+    let work = call(Agent::Expert, scene.agents.budgets.diagnose, client.diagnose(scene.request(request(material))));
     match composer.out().during(Stage::Diagnosing, work).await {
         Ok(mut response) => {
             composer.made_by(Agent::Expert, response.pins.clone());
@@ -91,7 +91,7 @@ async fn modulate(
     };
     let until = tokio::time::Instant::now() + scene.agents.budgets.modulate;
     let mut client = scene.agents.empathy.clone();
-    let work = call(Agent::Empathy, scene.agents.budgets.modulate, client.modulate(request));
+    let work = call(Agent::Empathy, scene.agents.budgets.modulate, client.modulate(scene.request(request)));
     let mut pieces = composer.out().during(Stage::Comforting, work).await?;
     loop {
         let late = |_| degradation(Agent::Empathy, "deadline");

@@ -3,6 +3,7 @@
 mod answer;
 mod composer;
 mod diagnose;
+mod meaning;
 mod question;
 
 use wenzhen_proto::clinical::v1::Urgency;
@@ -45,6 +46,10 @@ pub(crate) async fn compose(
         if !today.is_empty() {
             composer.line(&voice.today.replace("{message}", &today)).await;
         }
+    }
+    // A word that was asked about beside an answer is explained before the next question.
+    if kind != DecisionKind::Answer && decision.urgency() <= Urgency::Today {
+        composer.line(&meaning::explained(&material)?).await;
     }
     match kind {
         DecisionKind::Ask | DecisionKind::Clarify | DecisionKind::AskContext => {

@@ -21,7 +21,7 @@ impl Orchestrator {
         &self,
         request: Request<api::ListPendingRequest>,
     ) -> Result<api::ListPendingResponse, Error> {
-        self.0.clinicians.clinician(request.metadata())?;
+        self.0.access.clinician(request.metadata())?;
         let size = match request.get_ref().page_size {
             0 => PAGE,
             size if size <= MAX_PAGE => size,
@@ -51,7 +51,9 @@ impl Orchestrator {
         let (open, lock, clinician) =
             self.open_as_clinician(request.metadata(), &request.get_ref().consultation_id).await?;
         plan_waits(&open)?;
-        let signed = Kind::PlanSigned(api::PlanSigned { clinician, note: request.into_inner().note });
+        let api::SignPlanRequest { note, confirmed_condition_id, .. } = request.into_inner();
+        self.condition_of(&open, &confirmed_condition_id)?;
+        let signed = Kind::PlanSigned(api::PlanSigned { clinician, note, confirmed_condition_id });
         let after = self.sessions().commit(&lock, &open.state, 0, vec![signed]).await?;
         Ok(api::SignPlanResponse { version: after.version })
     }
@@ -64,9 +66,17 @@ impl Orchestrator {
         let (open, lock, clinician) =
             self.open_as_clinician(request.metadata(), &request.get_ref().consultation_id).await?;
         plan_waits(&open)?;
-        let rejected = Kind::PlanRejected(api::PlanRejected { clinician, reason: request.into_inner().reason });
+        let api::RejectPlanRequest { reason, confirmed_condition_id, .. } = request.into_inner();
+        self.condition_of(&open, &confirmed_condition_id)?;
+        let rejected = Kind::PlanRejected(api::PlanRejected { clinician, reason, confirmed_condition_id });
         let after = self.sessions().commit(&lock, &open.state, 0, vec![rejected]).await?;
         Ok(api::RejectPlanResponse { version: after.version })
+    }
+
+    /// A condition that a clinician may name, or none.
+    fn condition_of(&self, open: &Open, id: &str) -> Result<(), Error> {
+        let known = id.is_empty() || self.sessions().knowledge(&open.state)?.pack.condition(id).is_some();
+        if known { Ok(()) } else { Err(Error::field("confirmed_condition_id", "a condition of the pack, or empty")) }
     }
 
     pub(super) async fn take(&self, request: Request<api::TakeOverRequest>) -> Result<api::TakeOverResponse, Error> {

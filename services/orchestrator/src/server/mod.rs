@@ -7,17 +7,22 @@ mod watch;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_stream::Stream;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 use wenzhen_proto::orchestrator::v1 as api;
+use wenzhen_service::{Admission, Deadline, Metrics, Priority};
+use wenzhen_service::layers::admission::Bounds;
 use wenzhen_proto::orchestrator::v1::orchestrator_service_server::{OrchestratorService, OrchestratorServiceServer};
 
 use crate::agents::Agents;
-use crate::auth::{Caller, ClinicianKeys};
+use crate::auth::{Access, AccessRules, Caller};
 use crate::context;
 use crate::knowledge::Library;
+use crate::review::Reviewer;
+use crate::metrics::TurnMetrics;
 use crate::sessions::{Lock, Sessions, today};
 use crate::state::State;
 use crate::store::{ConsultationId, Query, Store};
@@ -27,6 +32,16 @@ use crate::{Error, Knowledge};
 /// Consultations deleted at once when their time is over.
 const EXPIRE_AT_ONCE: usize = 256;
 
+/// The bounds on turns where nothing else is said: a turn is mostly waiting for agents, so many fit at once.
+pub fn turn_bounds() -> Bounds {
+    Bounds {
+        permits: 256,
+        waiting: 512,
+        wait: Duration::from_secs(2),
+        retry_after: Duration::from_secs(1),
+    }
+}
+
 /// What an orchestrator is made of.
 pub struct Settings {
     /// Packs, the default first.
@@ -35,8 +50,12 @@ pub struct Settings {
     pub agents: Agents,
     /// Where consultations are kept.
     pub store: Arc<dyn Store>,
-    /// Keys of clinicians.
-    pub clinicians: ClinicianKeys,
+    /// Who may do what, and how often.
+    pub access: AccessRules,
+    /// Turns at once, and who waits for one.
+    pub turns: Bounds,
+    /// Where it counts.
+    pub metrics: Metrics,
 }
 
 /// The orchestrator service.
@@ -46,7 +65,8 @@ pub struct Orchestrator(Arc<Inner>);
 struct Inner {
     sessions: Arc<Sessions>,
     runner: Arc<Runner>,
-    clinicians: ClinicianKeys,
+    access: Access,
+    turns: Admission,
 }
 
 impl Orchestrator {
@@ -56,8 +76,10 @@ impl Orchestrator {
     /// When no pack was given.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let sessions = Arc::new(Sessions::new(settings.store, Library::new(settings.packs)?));
-        let runner = Arc::new(Runner { sessions: sessions.clone(), agents: settings.agents });
-        Ok(Self(Arc::new(Inner { sessions, runner, clinicians: settings.clinicians })))
+        let metrics = TurnMetrics::register(&settings.metrics);
+        let turns = Admission::new(settings.turns, settings.metrics.admission());
+        let runner = Arc::new(Runner { sessions: sessions.clone(), agents: settings.agents, metrics });
+        Ok(Self(Arc::new(Inner { sessions, runner, access: Access::new(settings.access), turns })))
     }
 
     /// The service, to be added to a server.
@@ -89,6 +111,11 @@ impl Orchestrator {
         }
     }
 
+    /// Who reviews this orchestrator's finished consultations.
+    pub fn reviewer(&self) -> Reviewer {
+        Reviewer::new(self.0.sessions.clone(), self.0.runner.agents.clone())
+    }
+
     fn sessions(&self) -> &Arc<Sessions> {
         &self.0.sessions
     }
@@ -97,7 +124,7 @@ impl Orchestrator {
     async fn open(&self, metadata: &MetadataMap, id: &str) -> Result<Open, Error> {
         let id = context::consultation_id(id)?;
         let state = self.sessions().load(id).await?;
-        let caller = self.0.clinicians.caller(metadata, &state.started.token_sha256)?;
+        let caller = self.0.access.caller(metadata, &state.started.token_sha256)?;
         Ok(Open { id, state, caller })
     }
 
@@ -137,6 +164,10 @@ impl OrchestratorService for Orchestrator {
         &self,
         request: Request<api::StartConsultationRequest>,
     ) -> Result<Response<api::StartConsultationResponse>, Status> {
+        self.0.access.open(request.metadata())?;
+        // Whoever is being helped goes before whoever has yet to begin.
+        let deadline = request.extensions().get::<Deadline>().copied();
+        let _permit = self.0.turns.admit("start", Priority::New, deadline).await.map_err(Error::from)?;
         Ok(Response::new(self.start(request.into_inner()).await?))
     }
 

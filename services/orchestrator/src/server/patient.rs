@@ -14,6 +14,8 @@ use crate::state::Stage;
 use crate::turn::{Message, Updates};
 use crate::{Error, context, export, view};
 
+/// The label of turns among the admissions.
+const TURN: &str = "turn";
 /// Updates that may wait for a slow listener.
 const UPDATES: usize = 64;
 /// Events in one page at most.
@@ -33,19 +35,28 @@ impl Orchestrator {
         if open.caller != Caller::Patient {
             return Err(Error::WrongToken);
         }
-        let message =
-            Message { id: request.message_id, text: request.text, expected_version: request.expected_version };
+        self.0.access.message(open.id)?;
+        let message = Message {
+            id: request.message_id,
+            text: request.text,
+            expected_version: request.expected_version,
+            seen_version: request.seen_version,
+        };
+        let (runner, deadline) = (self.0.runner.clone(), extensions.get::<Deadline>().copied());
+        // Whoever speaks of danger goes before others, and is the last to be turned away.
+        let heard = runner.hear(&open.state, &message.text)?;
+        let permit = self.0.turns.admit(TURN, heard.priority, deadline).await?;
         let (sender, updates) = mpsc::channel(UPDATES);
-        let runner = self.0.runner.clone();
         let turn = async move {
             let out = Updates::new(sender);
-            if let Err(error) = runner.run(lock, open.state, &message, &out).await {
+            if let Err(error) = runner.run(lock, open.state, (&message, heard), &out).await {
                 out.fail(error.into()).await;
             }
+            drop(permit);
         };
         // The turn runs on by itself: a listener who leaves must not leave it half recorded.
         let turn = turn.in_current_span();
-        match extensions.get::<Deadline>().copied() {
+        match deadline {
             Some(deadline) => tokio::spawn(deadline.scope(turn)),
             None => tokio::spawn(turn),
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wenzhen_proto::clinical::v1::{Agent, Locale, PackInfo, Pins};
+use wenzhen_proto::kg;
 use wenzhen_proto::orchestrator::v1 as api;
 use wenzhen_proto::orchestrator::v1::event::Kind;
 
@@ -10,6 +11,7 @@ use super::Orchestrator;
 use crate::agents::call;
 use crate::auth::{new_token, sha256};
 use crate::knowledge::from_locale;
+use crate::review::repin;
 use crate::store::ConsultationId;
 use crate::{Error, Knowledge, context};
 
@@ -28,9 +30,9 @@ impl Orchestrator {
             return Err(Error::field("strategy", "`bayes-plain`, `dopi` or empty"));
         }
         let knowledge = self.sessions().library.get(&request.pack_digest)?.clone();
-        self.held_by_agents(&knowledge.digest).await?;
+        let weight_epoch = self.held_by_agents(&knowledge.digest).await?;
         let (id, token) = (ConsultationId::random(), new_token());
-        let pins = Pins { pack_digest: knowledge.digest.clone(), ..Pins::default() };
+        let pins = Pins { pack_digest: knowledge.digest.clone(), weight_epoch, ..Pins::default() };
         let started = Kind::Started(api::Started {
             locale: locale as i32,
             pins: Some(pins.clone()),
@@ -53,19 +55,21 @@ impl Orchestrator {
         })
     }
 
-    /// An agent that answers must hold the pack; one that is away is done without, turn by turn.
-    async fn held_by_agents(&self, digest: &str) -> Result<(), Error> {
-        for (agent, held) in self.packs_of_agents().await {
+    /// An agent that answers must hold the pack; one that is away is done without, turn by turn. Gives the newest weight
+    /// epoch of the graph, 0 while it is away.
+    async fn held_by_agents(&self, digest: &str) -> Result<u64, Error> {
+        let (agents, epochs) = self.packs_of_agents().await;
+        for (agent, held) in agents {
             if held.is_some_and(|packs| packs.iter().all(|pack| pack.digest != digest)) {
                 return Err(Error::PackUnknownTo { agent: agent.as_str_name(), digest: digest.to_owned() });
             }
         }
-        Ok(())
+        Ok(repin::of(&epochs, digest))
     }
 
-    /// The packs of each agent; `None` for one that does not answer.
-    async fn packs_of_agents(&self) -> [(Agent, Option<Vec<PackInfo>>); 4] {
-        use wenzhen_proto::{empathy, expert, guidance, kg};
+    /// The packs of each agent, `None` for one that does not answer, and the newest weight epoch of each pack.
+    async fn packs_of_agents(&self) -> ([(Agent, Option<Vec<PackInfo>>); 4], Vec<kg::v1::PackEpoch>) {
+        use wenzhen_proto::{empathy, expert, guidance};
         let agents = &self.0.runner.agents;
         let (mut k, mut g) = (agents.kg.clone(), agents.guidance.clone());
         let (mut x, mut e) = (agents.expert.clone(), agents.empathy.clone());
@@ -75,16 +79,18 @@ impl Orchestrator {
             call(Agent::Expert, DESCRIBE, x.describe(expert::v1::DescribeRequest {})),
             call(Agent::Empathy, DESCRIBE, e.describe(empathy::v1::DescribeRequest {})),
         );
-        [
+        let epochs = k.as_ref().map(|d| d.epochs.clone()).unwrap_or_default();
+        let packs = [
             (Agent::Kg, k.ok().map(|d| d.packs)),
             (Agent::Guidance, g.ok().map(|d| d.packs)),
             (Agent::Expert, x.ok().map(|d| d.packs)),
             (Agent::Empathy, e.ok().map(|d| d.packs)),
-        ]
+        ];
+        (packs, epochs)
     }
 
     pub(super) async fn describe_all(&self) -> api::DescribeResponse {
-        let answers = self.packs_of_agents().await;
+        let (answers, _) = self.packs_of_agents().await;
         let available = answers.iter().filter(|(_, held)| held.is_some()).map(|(agent, _)| *agent as i32).collect();
         api::DescribeResponse {
             packs: self.sessions().library.iter().map(|k| info(k)).collect(),

@@ -2,6 +2,7 @@
 
 mod memory;
 mod redb;
+mod redis;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use wenzhen_proto::orchestrator::v1::{Event, PendingReason};
 
 pub use memory::MemoryStore;
 pub use redb::RedbStore;
+pub use redis::RedisStore;
 
 /// Identity of a consultation: 128 random bits, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -17,18 +17,21 @@ mod updates;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tonic::Request;
 use wenzhen_proto::clinical::v1::{Locale, RedFlag, Urgency};
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{
     ConsultationStatus, Decided, MessageReceived, Replied, SendMessageResponse, TurnCompleted, UrgencyRaised,
     send_message_response::Update,
 };
+use wenzhen_service::Priority;
 
+use crate::metrics::TurnMetrics;
 use crate::auth::{Caller, sha256};
 use crate::reply::{self, Composer};
 use crate::sessions::{Lock, Sessions};
 use crate::state::{Stage, State, Turn};
-use crate::{Agents, Error, Knowledge, policy, view};
+use crate::{Agents, Error, Knowledge, agents, policy, view};
 
 pub(crate) use updates::Updates;
 
@@ -42,12 +45,14 @@ pub(crate) struct Message {
     pub id: String,
     pub text: String,
     pub expected_version: Option<u64>,
+    pub seen_version: Option<u64>,
 }
 
 /// Everything that a turn needs.
 pub(crate) struct Runner {
     pub sessions: Arc<Sessions>,
     pub agents: Agents,
+    pub metrics: TurnMetrics,
 }
 
 /// What stays the same over a turn.
@@ -55,9 +60,34 @@ pub(crate) struct Scene<'a> {
     pub knowledge: &'a Arc<Knowledge>,
     pub agents: &'a Agents,
     pub number: u32,
+    pub priority: Priority,
+}
+
+impl Scene<'_> {
+    /// A request to an agent.
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        agents::request(message, self.priority)
+    }
+}
+
+/// What rules alone made of a message, before any model and before anybody was asked.
+pub(crate) struct Heard {
+    words: understanding::Words,
+    danger: Option<UrgencyRaised>,
+    /// How much its turn matters where not all can be served.
+    pub(crate) priority: Priority,
 }
 
 impl Runner {
+    /// Hears a message by rule: cheap enough to be done for those who will be turned away.
+    pub(crate) fn hear(&self, state: &State, text: &str) -> Result<Heard, Error> {
+        let knowledge = self.sessions.knowledge(state)?;
+        let words = understanding::words(knowledge, state, text);
+        let danger = words.raised(knowledge, state);
+        let urgent = danger.is_some() || state.urgency > Urgency::Today;
+        Ok(Heard { words, danger, priority: if urgent { Priority::Urgent } else { Priority::Ongoing } })
+    }
+
     /// Runs the turn of a message to its end. Every update goes to `out`; a listener who left does
     /// not keep the turn from being recorded. The lock is given back before the last update: whoever
     /// has that may send the next message.
@@ -65,17 +95,17 @@ impl Runner {
         &self,
         lock: Lock,
         state: Arc<State>,
-        message: &Message,
+        (message, heard): (&Message, Heard),
         out: &Updates,
     ) -> Result<(), Error> {
         let knowledge = self.sessions.knowledge(&state)?.clone();
+        let scene = |number| Scene { knowledge: &knowledge, agents: &self.agents, number, priority: heard.priority };
         match state.turn_of(&message.id).cloned() {
             Some(turn) if *turn.text_sha256 != sha256(message.text.as_bytes()) => Err(Error::MessageReused),
-            Some(turn) => self.again(lock, &state, &turn, message, out).await,
+            Some(turn) => self.again(&scene(turn.number), lock, &state, (&turn, message, heard), out).await,
             None => {
                 refuse_late(&state, message)?;
-                let scene = Scene { knowledge: &knowledge, agents: &self.agents, number: state.next_turn() };
-                self.fresh(&scene, lock, &state, message, out).await
+                self.fresh(&scene(state.next_turn()), lock, &state, (message, heard), out).await
             }
         }
     }
@@ -85,7 +115,7 @@ impl Runner {
         scene: &Scene<'_>,
         lock: Lock,
         state: &Arc<State>,
-        message: &Message,
+        (message, heard): (&Message, Heard),
         out: &Updates,
     ) -> Result<(), Error> {
         let received = Kind::MessageReceived(MessageReceived {
@@ -93,7 +123,7 @@ impl Runner {
             text_sha256: sha256(message.text.as_bytes()).to_vec(),
             text: message.text.clone(),
         });
-        self.think(scene, lock, state, (&message.text, Some(received)), out).await
+        self.think(scene, lock, state, (heard, &message.text, Some(received)), out).await
     }
 
     /// From the words to the reply. An input that the agents read at once goes on record together with
@@ -103,12 +133,11 @@ impl Runner {
         scene: &Scene<'_>,
         lock: Lock,
         before: &Arc<State>,
-        (text, received): (&str, Option<Kind>),
+        (heard, text, received): (Heard, &str, Option<Kind>),
         out: &Updates,
     ) -> Result<(), Error> {
-        let words = understanding::words(scene, before, text);
+        let Heard { words, danger, .. } = heard;
         let said = understanding::Said { text, locale: words.locale };
-        let danger = words.raised(scene, before);
         let patience = if danger.is_some() { Duration::ZERO } else { INPUT_WAITS };
         let understood = understanding::understand(scene, before, said, out);
         tokio::pin!(understood);
@@ -130,10 +159,10 @@ impl Runner {
             Some(received) => Arc::new(self.sessions.preview(&recorded, scene.number, received.clone())?),
             None => recorded.clone(),
         };
-        scoring::advance(scene, &state, &mut inputs, out).await;
+        let repinned = scoring::advance(scene, &state, &mut inputs, out).await;
         let decision = policy::decide(scene.knowledge, &state, &inputs);
         let decided = Decided { inputs: Some(inputs), decision: Some(decision) };
-        let kinds = pending.into_iter().chain([Kind::Decided(decided.clone())]).collect();
+        let kinds = pending.into_iter().chain(repinned).chain([Kind::Decided(decided.clone())]).collect();
         let after = self.sessions.commit(&lock, &recorded, scene.number, kinds).await?;
         self.answer(scene, lock, (&state, &after), &decided, out).await
     }
@@ -167,6 +196,7 @@ impl Runner {
         reply::compose(scene, (before, after), (inputs, decision), &mut composer).await?;
         let replied = composer.finish();
         let last = self.sessions.commit(&lock, after, scene.number, vec![Kind::Replied(replied.clone())]).await?;
+        self.metrics.answered(decision.kind(), &replied.degraded);
         drop(lock);
         close(out, &last, scene.number, decided, &replied, false).await;
         Ok(())
@@ -175,25 +205,23 @@ impl Runner {
     /// The same message again: replay what happened, or go on where the turn was cut off.
     async fn again(
         &self,
+        scene: &Scene<'_>,
         lock: Lock,
         state: &Arc<State>,
-        turn: &Turn,
-        message: &Message,
+        (turn, message, heard): (&Turn, &Message, Heard),
         out: &Updates,
     ) -> Result<(), Error> {
-        let knowledge = self.sessions.knowledge(state)?.clone();
-        let scene = Scene { knowledge: &knowledge, agents: &self.agents, number: turn.number };
         match turn.stage {
-            Stage::Received => self.think(&scene, lock, state, (&message.text, None), out).await,
+            Stage::Received => self.think(scene, lock, state, (heard, &message.text, None), out).await,
             Stage::Decided | Stage::Replied => {
                 let past = replayed::Past::read(&self.sessions, lock.id(), turn).await?;
                 match (past.decided, past.replied) {
                     (Some(decided), Some(replied)) => {
                         drop(lock);
-                        replayed::tell(&scene, state, (&decided, &replied), out).await;
+                        replayed::tell(scene, state, (&decided, &replied), out).await;
                         Ok(())
                     }
-                    (Some(decided), None) => self.answer(&scene, lock, (state, state), &decided, out).await,
+                    (Some(decided), None) => self.answer(scene, lock, (state, state), &decided, out).await,
                     _ => Err(Error::NotFound),
                 }
             }
@@ -205,6 +233,10 @@ impl Runner {
 fn refuse_late(state: &State, message: &Message) -> Result<(), Error> {
     if state.status == ConsultationStatus::Ended {
         return Err(Error::Ended);
+    }
+    // The sender was shown a version that is no longer there.
+    if let Some(expected) = message.seen_version.filter(|seen| *seen > state.version) {
+        return Err(Error::RecordLost { expected, actual: state.version });
     }
     match message.expected_version {
         Some(expected) if expected != state.version => Err(Error::VersionMismatch { expected, actual: state.version }),

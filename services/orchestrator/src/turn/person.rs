@@ -44,7 +44,7 @@ fn years(text: &str) -> Option<u32> {
 /// Words that are an answer and nothing more, read as one to a single question.
 fn yes_or_no(knowledge: &Knowledge, text: &str, locale: Locale) -> Option<bool> {
     let asked = any_askable(&knowledge.pack)?;
-    let utterance = Utterance { text, asked: &[asked], clarifying: None, locale: Some(locale) };
+    let utterance = Utterance { text, asked: &[asked], locale: Some(locale), ..Utterance::default() };
     let read = knowledge.interpreter.interpret(&utterance);
     let answer = read.observations.iter().find(|o| o.finding == asked && o.answers_question)?;
     match answer.state {

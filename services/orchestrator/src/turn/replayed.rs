@@ -9,8 +9,8 @@ use crate::sessions::Sessions;
 use crate::state::{State, Turn};
 use crate::store::ConsultationId;
 
-/// Events of one turn: the message, the decision, the reply.
-const EVENTS_OF_A_TURN: usize = 3;
+/// Events of one turn: the message, seldom a change of its pins, the decision, the reply.
+const EVENTS_OF_A_TURN: usize = 4;
 
 /// What is on record of a turn.
 pub(super) struct Past {

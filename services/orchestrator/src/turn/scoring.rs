@@ -1,12 +1,12 @@
 //! The graph's opinion on everything recorded so far.
 
-use wenzhen_proto::clinical::v1::Agent;
 use wenzhen_proto::kg::v1::{AdvanceRequest, Case, Observer, Strategy};
+use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{DecisionInputs, Stage};
 
 use super::{Scene, Updates};
-use crate::agents::call;
 use crate::recorder;
+use crate::review::repin;
 use crate::state::State;
 
 /// Conditions that are kept in a decision.
@@ -14,13 +14,18 @@ const CONDITIONS: u32 = 10;
 /// Findings that are kept in a decision.
 const FINDINGS: u32 = 6;
 
-/// Asks the graph and enters its answer; without one the decision rests on the rest.
-pub(super) async fn advance(scene: &Scene<'_>, state: &State, inputs: &mut DecisionInputs, out: &Updates) {
+/// Asks the graph and enters its answer; without one the decision rests on the rest. Gives what is to go on record
+/// where the consultation's weights were kept no more.
+pub(super) async fn advance(
+    scene: &Scene<'_>,
+    state: &State,
+    inputs: &mut DecisionInputs,
+    out: &Updates,
+) -> Option<Kind> {
     let request =
         AdvanceRequest { case: Some(case(scene, state, inputs)), max_conditions: CONDITIONS, max_findings: FINDINGS };
-    let mut client = scene.agents.kg.clone();
-    let work = call(Agent::Kg, scene.agents.budgets.advance, client.advance(request));
-    match out.during(Stage::Scoring, work).await {
+    let (scored, repinned) = out.during(Stage::Scoring, repin::advance(scene, request)).await;
+    match scored {
         Ok(scored) => {
             inputs.ranked = scored.ranked;
             inputs.worth_asking = scored.worth_asking;
@@ -29,6 +34,7 @@ pub(super) async fn advance(scene: &Scene<'_>, state: &State, inputs: &mut Decis
         }
         Err(why) => inputs.degraded.push(why),
     }
+    repinned.map(Kind::Repinned)
 }
 
 fn case(scene: &Scene<'_>, state: &State, inputs: &DecisionInputs) -> Case {

@@ -12,7 +12,8 @@ use super::{Scene, Updates, raised, unheard};
 use crate::agents::call;
 use crate::knowledge::from_locale;
 use crate::state::State;
-use crate::{policy, recorder};
+use crate::topic::MEANING;
+use crate::{Knowledge, policy, recorder};
 
 /// What rules alone read in the words, before any model.
 pub(super) struct Words {
@@ -25,11 +26,14 @@ pub(super) struct Words {
 }
 
 /// Reads the words by rule.
-pub(super) fn words(scene: &Scene<'_>, state: &State, text: &str) -> Words {
-    let knowledge = scene.knowledge;
+pub(super) fn words(knowledge: &Knowledge, state: &State, text: &str) -> Words {
     let locale = language(state, text).unwrap_or_else(|| knowledge.locale(state.locale));
     let cues = &knowledge.pack.safety.cues;
+    // A number says what was shown with it.
+    let shown = state.question.as_ref().map(|q| q.quick_answers.as_slice()).unwrap_or_default();
+    let picked = knowledge.interpreter.picks(text, shown.len());
     let mut cue_ids: Vec<String> = std::iter::once(text)
+        .chain(picked.iter().filter_map(|at| shown.get(*at).map(String::as_str)))
         .chain(unheard(state, text))
         .flat_map(|words| knowledge.screen.cues(words))
         .filter_map(|hit| cues.get(hit.cue).map(|cue| cue.id.clone()))
@@ -63,7 +67,7 @@ fn language(state: &State, text: &str) -> Option<Locale> {
 
 impl Words {
     /// The red flags that the words alone raise.
-    pub(super) fn raised(&self, scene: &Scene<'_>, before: &State) -> Option<UrgencyRaised> {
+    pub(super) fn raised(&self, knowledge: &Knowledge, before: &State) -> Option<UrgencyRaised> {
         if self.cue_ids.is_empty() {
             return None;
         }
@@ -72,14 +76,15 @@ impl Words {
             patient: Some(self.person.clone()),
             ..DecisionInputs::default()
         };
-        let decision = policy::decide(scene.knowledge, before, &inputs);
-        raised(scene.knowledge, from_locale(self.locale), decision.urgency(), &decision.raised_flag_ids)
+        let decision = policy::decide(knowledge, before, &inputs);
+        raised(knowledge, from_locale(self.locale), decision.urgency(), &decision.raised_flag_ids)
     }
 
     /// Adds what was read by rule to what the agents said.
     pub(super) fn enter(self, inputs: &mut DecisionInputs) {
         inputs.cue_ids = self.cue_ids;
-        inputs.question_topic = self.topic;
+        let explains = !inputs.explain_finding_ids.is_empty() || !inputs.explain_condition_ids.is_empty();
+        inputs.question_topic = if explains { MEANING.to_owned() } else { self.topic };
         let mut person = self.person;
         if let Some(patient) = &inputs.patient {
             recorder::learn(&mut person, patient);
@@ -147,6 +152,8 @@ pub(super) async fn understand(scene: &Scene<'_>, state: &State, said: Said<'_>,
         patient: read.patient,
         emotion: felt.assessment,
         preface: felt.preface,
+        explain_finding_ids: read.explain_finding_ids,
+        explain_condition_ids: read.explain_condition_ids,
         degraded,
         ..DecisionInputs::default()
     }
@@ -161,9 +168,10 @@ async fn interpret(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<I
         clarifying_id: question.map(|q| q.ambiguity_id.clone()).unwrap_or_default(),
         locale: from_locale(said.written()) as i32,
         turn: scene.number,
+        quick_answers: question.map(|q| q.quick_answers.clone()).unwrap_or_default(),
     };
     let mut client = scene.agents.guidance.clone();
-    call(Agent::Guidance, scene.agents.budgets.understand, client.interpret(request)).await
+    call(Agent::Guidance, scene.agents.budgets.understand, client.interpret(scene.request(request))).await
 }
 
 async fn assess(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<AssessResponse, Degradation> {
@@ -175,7 +183,7 @@ async fn assess(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<Asse
         seed: state.started.seed.wrapping_add(u64::from(scene.number)),
     };
     let mut client = scene.agents.empathy.clone();
-    call(Agent::Empathy, scene.agents.budgets.understand, client.assess(request)).await
+    call(Agent::Empathy, scene.agents.budgets.understand, client.assess(scene.request(request))).await
 }
 
 /// The orchestrator's own reading when guidance is away.
@@ -185,7 +193,9 @@ fn fallback(scene: &Scene<'_>, state: &State, said: Said<'_>) -> InterpretRespon
     let asked: Vec<FindingIx> =
         question.map(|q| q.finding_ids.iter().filter_map(|id| pack.finding(id)).collect()).unwrap_or_default();
     let clarifying = question.and_then(|q| pack.ambiguities.iter().position(|a| a.id == q.ambiguity_id));
-    let utterance = Utterance { text: said.text, asked: &asked, clarifying, locale: Some(said.written()) };
+    let quick_answers = question.map(|q| q.quick_answers.as_slice()).unwrap_or_default();
+    let locale = Some(said.written());
+    let utterance = Utterance { text: said.text, asked: &asked, clarifying, locale, quick_answers };
     let read = scene.knowledge.interpreter.interpret(&utterance);
     wenzhen_language::proto::interpretation(pack, &read, scene.number)
 }

@@ -1,8 +1,13 @@
 //! Consultations in one file (redb), for one process. A writer thread owns the database and commits
 //! everything that waits in one transaction: one sync to disk serves many turns. Events are
 //! encrypted, each consultation under its own key ([`keys`]).
+//!
+//! Appends stand in one table in the order in which they came ([`rows`]), so that a commit writes next to the
+//! last one; under each consultation's own id they would be spread over the whole file, and every commit
+//! would rewrite as many pages as it has appends.
 
 mod keys;
+mod rows;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,16 +17,16 @@ use async_trait::async_trait;
 use prost::Message as _;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
-use wenzhen_proto::clinical::v1::Urgency;
-use wenzhen_proto::orchestrator::v1::{Event, PendingReason};
+use wenzhen_proto::orchestrator::v1::Event;
 
 use self::keys::Keys;
-use super::{Append, ConsultationId, DELETED, PendingSummary, Query, Store, StoreError, Summary, Watchers};
+use self::rows::{Meta, Places};
+use super::{Append, ConsultationId, DELETED, Query, Store, StoreError, Summary, Watchers};
 
-/// Consultation (16 bytes) and version (8, big endian) to the encoded event.
-const EVENTS: TableDefinition<'_, [u8; 24], &[u8]> = TableDefinition::new("events");
-/// Consultation to version, summary and slot of its key.
-const META: TableDefinition<'_, [u8; 16], Meta> = TableDefinition::new("meta");
+/// Number of an append, counted over all consultations, to its encrypted events.
+const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+/// Consultation to version, summary, slot of its key, and where its appends are.
+const META: TableDefinition<'_, [u8; 16], rows::MetaRow> = TableDefinition::new("consultations");
 /// Urgency (inverted), since (ms) and consultation, in the order of the waiting list.
 const PENDING: TableDefinition<'_, (u8, u64, [u8; 16]), ()> = TableDefinition::new("pending");
 /// Day of expiry and consultation.
@@ -59,7 +64,7 @@ impl RedbStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let database = redb::Builder::new().set_cache_size(32 << 20).create(path).map_err(unavailable)?;
         let transaction = database.begin_write().map_err(unavailable)?;
-        transaction.open_table(EVENTS).map_err(unavailable)?;
+        transaction.open_table(LOG).map_err(unavailable)?;
         transaction.open_table(META).map_err(unavailable)?;
         transaction.open_table(PENDING).map_err(unavailable)?;
         transaction.open_table(EXPIRY).map_err(unavailable)?;
@@ -110,16 +115,22 @@ impl Store for RedbStore {
         let (database, keys) = (&self.database, &self.keys);
         let transaction = database.begin_read().map_err(unavailable)?;
         let meta = transaction.open_table(META).map_err(unavailable)?;
-        let row = meta.get(id.0).map_err(unavailable)?.ok_or(StoreError::NotFound)?.value();
-        let slot = row.5;
-        let events = transaction.open_table(EVENTS).map_err(unavailable)?;
-        let range = event_key(id, after.saturating_add(1))..=event_key(id, u64::MAX);
+        let row = meta.get(id.0).map_err(unavailable)?.ok_or(StoreError::NotFound)?;
+        let (meta, places) = rows::read(row.value());
+        let log = transaction.open_table(LOG).map_err(unavailable)?;
         let mut found = Vec::new();
-        for row in events.range(range).map_err(unavailable)?.take(limit) {
-            let (place, sealed) = row.map_err(unavailable)?;
-            let plain = keys.open_sealed(slot, version_of(place.value()), sealed.value());
-            let plain = plain.ok_or_else(|| StoreError::Damaged("it cannot be decrypted".into()))?;
-            found.push(Event::decode(&*plain).map_err(|e| StoreError::Damaged(e.to_string()))?);
+        for (first, place) in places.after(after) {
+            let row = log.get(place).map_err(unavailable)?.ok_or_else(|| damaged("an append is missing"))?;
+            for (version, sealed) in (first..).zip(rows::sealed(row.value())) {
+                if found.len() == limit {
+                    return Ok(found);
+                }
+                if version > after {
+                    let plain = keys.open_sealed(meta.slot, version, sealed);
+                    let plain = plain.ok_or_else(|| damaged("it cannot be decrypted"))?;
+                    found.push(Event::decode(&*plain).map_err(|e| StoreError::Damaged(e.to_string()))?);
+                }
+            }
         }
         Ok(found)
     }
@@ -148,7 +159,7 @@ impl Store for RedbStore {
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
                 if let Some(row) = meta.get(id).map_err(unavailable)? {
-                    found.push((ConsultationId(id), summary(row.value())));
+                    found.push((ConsultationId(id), rows::read(row.value()).0.summary()));
                 }
             }
             Ok(found)
@@ -248,8 +259,10 @@ fn lift(result: Result<(), StoreError>) -> Result<Result<bool, StoreError>, Stor
 struct Tables<'t> {
     keys: &'t Keys,
     created: bool,
-    events: Table<'t, [u8; 24], &'static [u8]>,
-    meta: Table<'t, [u8; 16], Meta>,
+    /// Number of the next append.
+    next: u64,
+    log: Table<'t, u64, &'static [u8]>,
+    meta: Table<'t, [u8; 16], rows::MetaRow>,
     pending: Table<'t, (u8, u64, [u8; 16]), ()>,
     expiry: Table<'t, (u32, [u8; 16]), ()>,
     reviews: Table<'t, (u64, [u8; 16]), ()>,
@@ -257,10 +270,13 @@ struct Tables<'t> {
 
 impl<'t> Tables<'t> {
     fn open(transaction: &'t WriteTransaction, keys: &'t Keys) -> Result<Self, StoreError> {
+        let log = transaction.open_table(LOG).map_err(unavailable)?;
+        let next = log.last().map_err(unavailable)?.map_or(0, |(last, _)| last.value() + 1);
         Ok(Self {
             keys,
             created: false,
-            events: transaction.open_table(EVENTS).map_err(unavailable)?,
+            next,
+            log,
             meta: transaction.open_table(META).map_err(unavailable)?,
             pending: transaction.open_table(PENDING).map_err(unavailable)?,
             expiry: transaction.open_table(EXPIRY).map_err(unavailable)?,
@@ -269,45 +285,62 @@ impl<'t> Tables<'t> {
     }
 
     fn append(&mut self, append: &Append) -> Result<(), StoreError> {
-        let old = self.meta.get(append.id.0).map_err(unavailable)?.map(|row| row.value());
-        let actual = old.map_or(0, |row| row.0);
+        let (old, mut places) = match self.meta.get(append.id.0).map_err(unavailable)? {
+            Some(row) => {
+                let (meta, places) = rows::read(row.value());
+                (Some(meta), places.to_owned())
+            }
+            None => (None, Places::default()),
+        };
+        let actual = old.map_or(0, |meta| meta.version);
         if actual != append.expected {
             return Err(StoreError::Conflict { actual });
         }
+        if append.events.is_empty() {
+            return Ok(());
+        }
         let slot = match old {
-            Some(row) => row.5,
+            Some(meta) => meta.slot,
             None => {
                 self.created = true;
                 self.keys.create().map_err(unavailable)?
             }
         };
+        let mut row = Vec::new();
         let mut version = append.expected;
         for event in &append.events {
             version += 1;
             let sealed = self.keys.seal(slot, version, &event.encode_to_vec());
-            let sealed = sealed.ok_or_else(|| StoreError::Damaged("the key is gone".into()))?;
-            self.events.insert(event_key(append.id, version), sealed.as_slice()).map_err(unavailable)?;
+            rows::push(&mut row, &sealed.ok_or_else(|| damaged("the key is gone"))?);
         }
-        let new = meta_row(version, append.summary, slot);
+        self.log.insert(self.next, row.as_slice()).map_err(unavailable)?;
+        places.push(append.expected + 1, self.next);
+        self.next += 1;
+        let new = Meta::new(version, append.summary, slot);
         self.index(append.id, old, Some(new))?;
-        self.meta.insert(append.id.0, new).map_err(unavailable)?;
+        self.meta.insert(append.id.0, rows::write(new, &places)).map_err(unavailable)?;
         Ok(())
     }
 
     /// Removes the rows of a consultation; gives the slot of its key.
     fn delete(&mut self, id: ConsultationId) -> Result<Option<u32>, StoreError> {
-        let Some(old) = self.meta.remove(id.0).map_err(unavailable)?.map(|row| row.value()) else {
-            return Ok(None);
+        let (old, places) = match self.meta.remove(id.0).map_err(unavailable)? {
+            Some(row) => {
+                let (meta, places) = rows::read(row.value());
+                (meta, places.to_owned())
+            }
+            None => return Ok(None),
         };
         self.index(id, Some(old), None)?;
-        let range = event_key(id, 0)..=event_key(id, u64::MAX);
-        self.events.retain_in(range, |_, _| false).map_err(unavailable)?;
-        Ok(Some(old.5))
+        for (_, place) in places.after(0) {
+            self.log.remove(place).map_err(unavailable)?;
+        }
+        Ok(Some(old.slot))
     }
 
     /// Moves a consultation in the indices, where its place changed.
     fn index(&mut self, id: ConsultationId, old: Option<Meta>, new: Option<Meta>) -> Result<(), StoreError> {
-        let (old_day, new_day) = (old.map(|row| row.1), new.map(|row| row.1));
+        let (old_day, new_day) = (old.map(|meta| meta.expires_day), new.map(|meta| meta.expires_day));
         if old_day != new_day {
             if let Some(day) = old_day {
                 self.expiry.remove((day, id.0)).map_err(unavailable)?;
@@ -316,7 +349,7 @@ impl<'t> Tables<'t> {
                 self.expiry.insert((day, id.0), ()).map_err(unavailable)?;
             }
         }
-        let review = |row: Option<Meta>| row.map(|row| row.6).filter(|since| *since > 0);
+        let review = |meta: Option<Meta>| meta.map(|meta| meta.review_since_ms).filter(|since| *since > 0);
         if review(old) != review(new) {
             if let Some(since) = review(old) {
                 self.reviews.remove((since, id.0)).map_err(unavailable)?;
@@ -325,7 +358,7 @@ impl<'t> Tables<'t> {
                 self.reviews.insert((since, id.0), ()).map_err(unavailable)?;
             }
         }
-        let (old_place, new_place) = (old.and_then(|row| place(id, row)), new.and_then(|row| place(id, row)));
+        let (old_place, new_place) = (old.and_then(|meta| waiting(id, meta)), new.and_then(|meta| waiting(id, meta)));
         if old_place != new_place {
             if let Some(place) = old_place {
                 self.pending.remove(place).map_err(unavailable)?;
@@ -338,37 +371,12 @@ impl<'t> Tables<'t> {
     }
 }
 
-/// Version, day of expiry, pending reason (0: none), urgency, since (ms), slot of the key, review due since (ms, 0: not).
-type Meta = (u64, u32, u8, u8, u64, u32, u64);
-
-fn meta_row(version: u64, summary: Summary, slot: u32) -> Meta {
-    let (reason, urgency, since) = summary.pending.map_or((0, 0, 0), |p| (p.reason as u8, p.urgency as u8, p.since_ms));
-    (version, summary.expires_day, reason, urgency, since, slot, summary.review_since_ms.unwrap_or(0))
+fn waiting(id: ConsultationId, meta: Meta) -> Option<(u8, u64, [u8; 16])> {
+    (meta.pending_reason > 0).then_some((u8::MAX - meta.urgency, meta.since_ms, id.0))
 }
 
-fn summary((_, expires_day, reason, urgency, since_ms, _, review): Meta) -> Summary {
-    let pending = PendingReason::try_from(i32::from(reason)).ok().filter(|r| *r != PendingReason::Unspecified);
-    let urgency = Urgency::try_from(i32::from(urgency)).unwrap_or(Urgency::Routine);
-    let pending = pending.map(|reason| PendingSummary { reason, urgency, since_ms });
-    Summary { expires_day, pending, review_since_ms: Some(review).filter(|since| *since > 0) }
-}
-
-fn place(id: ConsultationId, row: Meta) -> Option<(u8, u64, [u8; 16])> {
-    (row.2 > 0).then_some((u8::MAX - row.3, row.4, id.0))
-}
-
-fn event_key(id: ConsultationId, version: u64) -> [u8; 24] {
-    let mut key = [0; 24];
-    let (left, right) = key.split_at_mut(16);
-    left.copy_from_slice(&id.0);
-    right.copy_from_slice(&version.to_be_bytes());
-    key
-}
-
-fn version_of(key: [u8; 24]) -> u64 {
-    let mut version = [0; 8];
-    version.copy_from_slice(key.split_at(16).1);
-    u64::from_be_bytes(version)
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(what.to_owned())
 }
 
 fn unavailable(error: impl std::fmt::Display) -> StoreError {
