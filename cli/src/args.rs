@@ -50,6 +50,9 @@ pub enum Command {
     /// Measure
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Load one agent alone, or the orchestrator with whole consultations
+    #[command(after_long_help = LOAD_HELP)]
+    Load(LoadArgs),
 }
 
 /// A language.
@@ -186,3 +189,61 @@ pub struct BenchTurnArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// A load, or a comparison of two.
+#[derive(Args, Debug, Clone)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct LoadArgs {
+    /// What to do instead of loading
+    #[command(subcommand)]
+    pub command: Option<LoadCommand>,
+    /// The load
+    #[command(flatten)]
+    pub options: wenzhen_load::Options,
+    /// No refreshing block, when it has any value but the empty one
+    #[arg(long, env = "NO_COLOR", hide = true)]
+    pub no_color: Option<String>,
+}
+
+/// What can be done with reports.
+#[derive(Subcommand, Debug, Clone)]
+pub enum LoadCommand {
+    /// Compare two JSON reports; exit code 1 when the second is worse by more than the threshold and more than noise
+    Compare(CompareArgs),
+}
+
+/// Two reports.
+#[derive(Args, Debug, Clone)]
+pub struct CompareArgs {
+    /// Report of the run before
+    pub before: PathBuf,
+    /// Report of the run after
+    pub after: PathBuf,
+    /// Change from which on it counts
+    #[arg(long, value_name = "SHARE", default_value = "10%")]
+    pub threshold: wenzhen_load::units::Share,
+}
+
+/// Examples for `wenzhen load --help`.
+const LOAD_HELP: &str = "\
+Latency counts from the moment at which a call was due. Good answers make latencies; sheds (RESOURCE_EXHAUSTED) and
+failures are counted apart. A run whose own sends lag fails with exit code 3: its figures say more of this machine.
+
+Exit codes: 0 all is well, 1 an objective was missed or nothing was answered, 2 wrong arguments, 3 the generator lagged.
+
+Examples:
+  A first try, on a system in this process:
+    wenzhen load kg
+  Three replicas, a hundred calls a second for a minute, a page to look at:
+    wenzhen load guidance --target http://guidance:7000 --rate 100 --duration 1m --html guidance.html
+  Questions only, from 50 to 500 a second, evenly spaced:
+    wenzhen load guidance --target http://guidance:7000 --method Ask --shape ramp:50..500 --arrivals constant
+  Whole consultations, 3 patients a second, who think as people do:
+    wenzhen load orchestrator --target http://orchestrator:7000 --rate 3 --duration 10m --warmup 2m
+  The highest rate at which 99 % are answered within 50 ms:
+    wenzhen load expert --target http://expert:7000 --search max-rps --slo 'p99<50ms,errors<0.1%'
+  A check for a pipeline, from a profile, and what changed since yesterday:
+    wenzhen load kg --target http://kg:7000 --profile deploy/load/smoke.toml --json today.json
+    wenzhen load compare yesterday.json today.json --threshold 10%
+  Requests for another tool:
+    wenzhen load kg --print-requests 1000 > advance.jsonl";

@@ -17,6 +17,7 @@ pub struct Session {
     /// The token.
     pub token: String,
     next_message: u64,
+    seen: Option<u64>,
 }
 
 impl Session {
@@ -41,7 +42,12 @@ impl Session {
     pub fn resume(channel: Channel, consultation_id: String, token: String) -> anyhow::Result<Self> {
         let authorization = format!("Bearer {token}").parse().context("the token is not valid in a header")?;
         let client = OrchestratorServiceClient::new(channel);
-        Ok(Self { client, authorization, consultation_id, token, next_message: 0 })
+        Ok(Self { client, authorization, consultation_id, token, next_message: 0, seen: None })
+    }
+
+    /// Remembers the version that was shown last, so that a record that falls behind it is noticed; `None` forgets it.
+    pub fn saw(&mut self, version: Option<u64>) {
+        self.seen = version;
     }
 
     /// A request with the token.
@@ -80,6 +86,7 @@ impl Session {
             message_id: message_id.to_owned(),
             text: text.to_owned(),
             expected_version: None,
+            seen_version: self.seen,
         });
         Ok(self.client.send_message(request).await?.into_inner())
     }

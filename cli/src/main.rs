@@ -1,18 +1,24 @@
 //! The `wenzhen` command.
 
+use std::process::ExitCode;
+
 use wenzhen::args::{BenchCommand, Cli, Command, PackCommand};
-use wenzhen::{bench, chat, packs, serve};
+use wenzhen::{bench, chat, load, packs, serve};
 
 /// A turn makes many small messages: the system's allocator would take a quarter of its time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let mut cli = Cli::read();
     // A chat is read by a person: only what needs attention is logged beside it.
     let chatting = matches!(cli.command, None | Some(Command::Chat(_)));
     if chatting && cli.log.log_filter == "info" {
         cli.log.log_filter = "error".into();
+    }
+    // A load takes the time of every call: a line for each would be measured too.
+    if matches!(cli.command, Some(Command::Load(_))) && cli.log.log_filter == "info" {
+        cli.log.log_filter = "warn".into();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
@@ -24,6 +30,8 @@ fn main() -> anyhow::Result<()> {
             Some(Command::Serve(args)) => serve::run(args).await,
             Some(Command::Pack(PackCommand::Check { folder })) => packs::check(folder.as_deref()),
             Some(Command::Bench(BenchCommand::Turn(args))) => bench::turn(args).await,
+            Some(Command::Load(args)) => return load::run(args).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     })
 }

@@ -1,6 +1,6 @@
 //! All services in this process, joined by in-memory gRPC connections.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +9,14 @@ use tonic::transport::Channel;
 use wenzhen_empathy::EmpathyServer;
 use wenzhen_expert::ExpertServer;
 use wenzhen_guidance::GuidanceServer;
-use wenzhen_kg::KgServer;
+use wenzhen_kg::weights::{AutoPublish, WeightStore};
+use wenzhen_kg::{KgServer, WeightMetrics};
 use wenzhen_language::Interpreter;
+use wenzhen_channel::Balanced;
 use wenzhen_orchestrator::agents::Channels;
+use wenzhen_orchestrator::server::turn_bounds;
 use wenzhen_orchestrator::store::{MemoryStore, RedbStore, Store};
-use wenzhen_orchestrator::{Agents, Budgets, ClinicianKeys, Knowledge, Orchestrator, Settings};
+use wenzhen_orchestrator::{AccessRules, Agents, Budgets, Knowledge, Orchestrator, Settings};
 use wenzhen_pack::Pack;
 use wenzhen_proto::clinical::v1::Agent;
 use wenzhen_proto::empathy::v1::empathy_service_server::EmpathyServiceServer;
@@ -21,7 +24,8 @@ use wenzhen_proto::expert::v1::expert_service_server::ExpertServiceServer;
 use wenzhen_proto::guidance::v1::guidance_service_server::GuidanceServiceServer;
 use wenzhen_proto::kg::v1::kg_service_server::KgServiceServer;
 use wenzhen_service::local::{LocalServer, in_process_guarded};
-use wenzhen_service::{Guard, Limits, Metrics, Services};
+use wenzhen_service::layers::admission::Bounds;
+use wenzhen_service::{Guard, Keys, Limits, Metrics, Services};
 
 /// How often consultations whose time is over are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -41,14 +45,35 @@ pub struct Options {
     pub packs: Vec<Arc<Pack>>,
     /// Where consultations are kept.
     pub place: Place,
-    /// Keys of clinicians.
-    pub clinicians: ClinicianKeys,
+    /// Who may do what, and how often.
+    pub access: AccessRules,
     /// Agents that are not started: calls to them are refused.
     pub away: Vec<Agent>,
     /// Where every server counts.
     pub metrics: Metrics,
     /// Limits of every server.
     pub limits: Limits,
+    /// Bounds on turns.
+    pub turns: Bounds,
+    /// How weights learn.
+    pub learning: Learning,
+}
+
+/// How weights learn.
+#[derive(Debug, Clone)]
+pub struct Learning {
+    /// Who may publish weight epochs; without any key nobody may.
+    pub admins: Keys,
+    /// When weight epochs are published without being asked; `None`: never.
+    pub publish: Option<AutoPublish>,
+    /// Epochs that can be scored with, at least 1.
+    pub keep_epochs: u64,
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self { admins: Keys::default(), publish: None, keep_epochs: wenzhen_kg::server::KEEP_EPOCHS }
+    }
 }
 
 impl Options {
@@ -57,10 +82,12 @@ impl Options {
         Self {
             packs,
             place: Place::Memory,
-            clinicians: ClinicianKeys::default(),
+            access: AccessRules::default(),
             away: Vec::new(),
             metrics: Metrics::default(),
             limits: Limits::default(),
+            turns: turn_bounds(),
+            learning: Learning::default(),
         }
     }
 }
@@ -79,10 +106,10 @@ pub struct Agencies {
 }
 
 impl Agencies {
-    fn new(packs: &[Arc<Pack>], interpreters: Vec<Arc<Interpreter>>) -> anyhow::Result<Self> {
+    fn new(packs: &[Arc<Pack>], kg: KgServer, interpreters: Vec<Arc<Interpreter>>) -> anyhow::Result<Self> {
         let all = packs.to_vec();
         Ok(Self {
-            kg: Services::new().with(KgServiceServer::new(KgServer::new(all.clone()))),
+            kg: Services::new().with(KgServiceServer::new(kg)),
             guidance: Services::new().with(GuidanceServiceServer::new(GuidanceServer::over(interpreters))),
             expert: Services::new().with(ExpertServiceServer::new(ExpertServer::new(all.clone()))),
             empathy: Services::new().with(EmpathyServiceServer::new(EmpathyServer::new(all)?)),
@@ -102,6 +129,8 @@ pub struct Process {
     pub services: Agencies,
     servers: Vec<LocalServer>,
     janitor: tokio::task::JoinHandle<()>,
+    reviewer: tokio::task::JoinHandle<()>,
+    graph: KgServer,
 }
 
 impl Process {
@@ -115,7 +144,8 @@ impl Process {
         // Compiled once: guidance speaks from it, the orchestrator falls back on it.
         let interpreters = options.packs.iter().map(|pack| Interpreter::new(pack.clone()).map(Arc::new));
         let interpreters: Vec<_> = interpreters.collect::<Result<_, _>>()?;
-        let services = Agencies::new(&options.packs, interpreters.clone())?;
+        let graph = KgServer::start(weights(&options)?).await;
+        let services = Agencies::new(&options.packs, graph.clone(), interpreters.clone())?;
         let agencies = services.clone();
         let mut servers = Vec::new();
         let mut channels = Vec::new();
@@ -132,36 +162,66 @@ impl Process {
         }
         let [kg, guidance, expert, empathy] =
             <[Channel; 4]>::try_from(channels).map_err(|_| anyhow::anyhow!("one channel per agent"))?;
+        let [kg, guidance, expert, empathy] = [kg, guidance, expert, empathy].map(Balanced::single);
         let agents = Channels { kg, guidance, expert, empathy };
         let knowledge = interpreters.into_iter().map(|interpreter| Knowledge::over(interpreter).map(Arc::new));
         let orchestrator = Orchestrator::new(Settings {
             packs: knowledge.collect::<Result<_, _>>()?,
             agents: Agents::new(agents.clone(), Budgets::default()),
             store: store(&options.place)?,
-            clinicians: options.clinicians,
+            access: options.access,
+            turns: options.turns,
+            metrics: options.metrics.clone(),
         })?;
         let (channel, server) = in_process_guarded(Services::new().with(orchestrator.service()), &guard());
         servers.push(server);
         let janitor = tokio::spawn(expire(orchestrator.clone()));
-        Ok(Self { channel, agents, orchestrator, services, servers, janitor })
+        let reviewer = tokio::spawn(orchestrator.reviewer().run());
+        Ok(Self { channel, agents, orchestrator, services, servers, janitor, reviewer, graph })
     }
 
     /// Lets calls in flight finish, then stops everything.
     pub async fn stop(self) {
         self.janitor.abort();
+        self.reviewer.abort();
         for server in self.servers.into_iter().rev() {
             server.stop().await;
         }
+        self.graph.stop().await;
     }
+}
+
+/// Weights are kept where consultations are, in a file of their own (`.weights` appended).
+fn weights(options: &Options) -> anyhow::Result<wenzhen_kg::Settings> {
+    let store: Arc<dyn WeightStore> = match &options.place {
+        Place::Memory => Arc::new(wenzhen_kg::weights::MemoryStore::default()),
+        Place::File(path) => {
+            make_folder(path)?;
+            let mut file = path.as_os_str().to_owned();
+            file.push(".weights");
+            let open = wenzhen_kg::weights::RedbStore::open(Path::new(&file));
+            Arc::new(open.with_context(|| format!("cannot open {}", Path::new(&file).display()))?)
+        }
+    };
+    Ok(wenzhen_kg::Settings {
+        admins: options.learning.admins.clone(),
+        auto: options.learning.publish,
+        keep_epochs: options.learning.keep_epochs,
+        metrics: WeightMetrics::new(&options.metrics),
+        ..wenzhen_kg::Settings::new(options.packs.clone(), store)
+    })
+}
+
+fn make_folder(file: &Path) -> anyhow::Result<()> {
+    let Some(folder) = file.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
 fn store(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match place {
         Place::Memory => Arc::new(MemoryStore::default()),
         Place::File(path) => {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            }
+            make_folder(path)?;
             let hint =
                 || format!("cannot open {} (if another wenzhen has it: --connect to it, or --memory)", path.display());
             Arc::new(RedbStore::open(path).with_context(hint)?)

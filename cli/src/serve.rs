@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wenzhen_orchestrator::ClinicianKeys;
+use wenzhen_orchestrator::AccessRules;
 use wenzhen_service::config::Secret;
 use wenzhen_service::server::Drained;
-use wenzhen_service::{Limits, Metrics, Readiness, Services, Serving, admin, shutdown};
+use wenzhen_service::{Keys, Limits, Metrics, Readiness, Services, Serving, admin, shutdown};
 
 use crate::args::{DataArgs, ServeArgs};
 use crate::packs;
@@ -28,7 +28,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let (metrics, limits, readiness) = (Metrics::default(), args.limits.limits(), Readiness::new());
     let process = Process::start(Options {
         place: args.data.place()?,
-        clinicians: clinicians(&args.clinicians)?,
+        access: AccessRules { clinicians: clinicians(&args.clinicians)?, ..AccessRules::default() },
         metrics: metrics.clone(),
         limits: limits.clone(),
         ..Options::new(packs)
@@ -64,7 +64,8 @@ async fn serve_one(
     services: Services,
     (readiness, metrics, limits, shutdown): (Readiness, Metrics, Limits, CancellationToken),
 ) -> anyhow::Result<Drained> {
-    Ok(Serving { listener, services, readiness, metrics, limits, shutdown }.serve().await?)
+    let (services, tls, instance) = (services.into(), None, None);
+    Ok(Serving { listener, services, readiness, metrics, limits, tls, instance, shutdown }.serve().await?)
 }
 
 async fn bind(first: SocketAddr) -> anyhow::Result<Vec<TcpListener>> {
@@ -90,8 +91,8 @@ fn announce(listeners: &[TcpListener], admin: SocketAddr) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn clinicians(keys: &[Secret]) -> anyhow::Result<ClinicianKeys> {
-    let mut clinicians = ClinicianKeys::default();
+fn clinicians(keys: &[Secret]) -> anyhow::Result<Keys> {
+    let mut clinicians = Keys::default();
     for key in keys {
         match key.expose().split_once(':') {
             Some((name, key)) if !name.is_empty() && key.len() >= 16 => clinicians.insert(name, key),

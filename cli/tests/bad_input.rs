@@ -162,6 +162,7 @@ async fn tokens_are_checked() {
         message_id: "m".into(),
         text: CANARY.into(),
         expected_version: None,
+        seen_version: None,
     };
     let status = client.send_message(bare(request.clone())).await.unwrap_err();
     assert_refused(&status, Code::Unauthenticated, "NO_TOKEN");
@@ -189,8 +190,8 @@ async fn a_patient_cannot_do_what_clinicians_do() {
     let mut scene = Scene::new().await;
     let patient = &mut scene.patient;
     let (id, note) = (patient.consultation_id.clone(), CANARY.to_owned());
-    let sign = patient.authorised(api::SignPlanRequest { consultation_id: id.clone(), note: note.clone() });
-    let reject = patient.authorised(api::RejectPlanRequest { consultation_id: id.clone(), reason: note.clone() });
+    let sign = patient.authorised(api::SignPlanRequest { consultation_id: id.clone(), note: note.clone(), ..Default::default() });
+    let reject = patient.authorised(api::RejectPlanRequest { consultation_id: id.clone(), reason: note.clone(), ..Default::default() });
     let take = patient.authorised(api::TakeOverRequest { consultation_id: id.clone(), note: note.clone() });
     let urgency = api::SetUrgencyRequest { consultation_id: id, urgency: Urgency::Routine as i32, reason: note };
     let urgency = patient.authorised(urgency);
@@ -218,7 +219,7 @@ async fn a_clinician_gets_clear_errors_too() {
     let mut clinician = as_clinician(&scene.system.channel, &id);
     let without_plan = support::sign(&mut clinician).await.unwrap_err();
     assert_refused(&without_plan, Code::FailedPrecondition, "NO_PLAN");
-    let long = api::SignPlanRequest { consultation_id: id.clone(), note: CANARY.repeat(400) };
+    let long = api::SignPlanRequest { consultation_id: id.clone(), note: CANARY.repeat(400), ..Default::default() };
     let long = clinician.authorised(long);
     assert_field(&clinician.client().sign_plan(long).await.unwrap_err(), "note");
     let unset = clinician.authorised(api::SetUrgencyRequest {
@@ -227,7 +228,7 @@ async fn a_clinician_gets_clear_errors_too() {
         reason: CANARY.into(),
     });
     assert_field(&clinician.client().set_urgency(unset).await.unwrap_err(), "urgency");
-    let no_reason = clinician.authorised(api::RejectPlanRequest { consultation_id: id, reason: "  ".into() });
+    let no_reason = clinician.authorised(api::RejectPlanRequest { consultation_id: id, reason: "  ".into(), ..Default::default() });
     assert_field(&clinician.client().reject_plan(no_reason).await.unwrap_err(), "reason");
     let page = clinician.authorised(api::ListPendingRequest { page_size: 5000 });
     assert_field(&clinician.client().list_pending(page).await.unwrap_err(), "page_size");
@@ -272,6 +273,7 @@ async fn a_stale_version_is_refused() {
             message_id: format!("at-{expected}"),
             text: CANARY.into(),
             expected_version: Some(expected),
+            seen_version: None,
         };
         let (request, mut client) = (scene.patient.authorised(request), scene.patient.client().clone());
         async move {

@@ -18,6 +18,8 @@ use report::{Figures, Report};
 
 /// Turns behind a consultation before it is measured.
 const BEFORE: usize = 5;
+/// Turns of each client over scattered consultations.
+const SCATTERED: usize = 48;
 /// Turns measured in each consultation.
 const MEASURED: usize = 5;
 
@@ -81,7 +83,8 @@ async fn steady(process: &Process, script: &Arc<Script>, args: &BenchTurnArgs) -
     Figures::new(paced.latencies, began.elapsed()).sent_late(&paced.late)
 }
 
-/// Closed loop over `open` consultations in random order, so that most are not in memory.
+/// Closed loop over `open` consultations in random order, each taking its third turn. Fewer consultations than there
+/// are turns to measure are opened again and again.
 async fn scattered(
     process: &Process,
     script: &Arc<Script>,
@@ -89,11 +92,16 @@ async fn scattered(
     open: usize,
 ) -> anyhow::Result<Figures> {
     let driver = Driver::new(process, script, args.clients);
-    let pool = driver.open(open).await?;
-    let mut pool = driver.turns(pool, 2).await?.sessions;
-    driver::shuffle(&mut pool);
-    pool.truncate(args.clients * 16);
-    let began = Instant::now();
-    let measured = driver.turns(pool, 1).await?;
-    Ok(Figures::new(measured.latencies, began.elapsed()))
+    let (mut latencies, mut elapsed) = (Vec::new(), Duration::ZERO);
+    while latencies.len() < args.clients * SCATTERED {
+        let pool = driver.open(open).await?;
+        let mut pool = driver.turns(pool, 2).await?.sessions;
+        driver::shuffle(&mut pool);
+        pool.truncate(args.clients * SCATTERED);
+        let began = Instant::now();
+        let measured = driver.turns(pool, 1).await?;
+        elapsed += began.elapsed();
+        latencies.extend(measured.latencies);
+    }
+    Ok(Figures::new(latencies, elapsed))
 }

@@ -2,7 +2,8 @@
 
 use anyhow::Context as _;
 use tonic::transport::{Channel, Endpoint};
-use wenzhen_orchestrator::{ClinicianKeys, auth};
+use wenzhen_orchestrator::{AccessRules, auth};
+use wenzhen_service::Keys;
 use wenzhen_pack::Locale;
 use wenzhen_proto::clinical::v1 as clinical;
 use wenzhen_proto::orchestrator::v1::StartConsultationRequest;
@@ -35,9 +36,9 @@ impl Connection {
         }
         // Whoever sits at this terminal may try both roles: the key lives as long as the process.
         let key = auth::new_token();
-        let mut clinicians = ClinicianKeys::default();
+        let mut clinicians = Keys::default();
         clinicians.insert("terminal", &key);
-        let options = Options { place: args.data.place()?, clinicians, ..Options::new(packs::load(&args.data.packs)?) };
+        let options = Options { place: args.data.place()?, access: AccessRules { clinicians, ..AccessRules::default() }, ..Options::new(packs::load(&args.data.packs)?) };
         let process = Process::start(options).await?;
         Ok(Self { channel: process.channel.clone(), clinician_key: Some(key), process: Some(process) })
     }

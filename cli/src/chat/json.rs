@@ -10,6 +10,7 @@ use prost::Message;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tonic::Status;
 use wenzhen_proto::orchestrator::v1 as api;
+use wenzhen_proto::orchestrator::v1::send_message_response::Update;
 
 use super::connect::{Connection, start_request};
 use super::json_form;
@@ -64,7 +65,12 @@ async fn speak(session: &mut Session, line: &str) -> anyhow::Result<Result<(), S
             };
             loop {
                 match updates.message().await {
-                    Ok(Some(update)) => print("SendMessageResponse", &update)?,
+                    Ok(Some(update)) => {
+                        if let Some(Update::Completed(completed)) = &update.update {
+                            session.saw(Some(completed.version));
+                        }
+                        print("SendMessageResponse", &update)?;
+                    }
                     Ok(None) => return Ok(Ok(())),
                     Err(status) => return Ok(Err(status)),
                 }

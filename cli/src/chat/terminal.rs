@@ -1,7 +1,7 @@
 //! The chat of a person at a terminal.
 
 use anyhow::Context as _;
-use tonic::Status;
+use tonic::{Code, Status};
 use wenzhen_pack::Locale;
 use wenzhen_proto::orchestrator::v1 as api;
 use wenzhen_proto::orchestrator::v1::send_message_response::Update;
@@ -109,6 +109,18 @@ impl<'a> Chat<'a> {
 
     /// Sends words, or the quick answer of a number.
     async fn say(&mut self, line: &str, screen: &mut Screen) -> Result<(), Status> {
+        match self.converse(line, screen).await {
+            Err(status) if status.code() == Code::DataLoss => {
+                // From here on the record that is left is the record.
+                self.session.saw(None);
+                screen.line(&screen.ui.record_lost.clone());
+                Ok(())
+            }
+            said => said,
+        }
+    }
+
+    async fn converse(&mut self, line: &str, screen: &mut Screen) -> Result<(), Status> {
         let picked = line.parse::<usize>().ok().and_then(|n| self.quick_answers.get(n.checked_sub(1)?).cloned());
         let text = picked.unwrap_or_else(|| line.to_owned());
         let mut updates = self.session.send(&text).await?;
@@ -116,7 +128,12 @@ impl<'a> Chat<'a> {
             match &update.update {
                 Some(Update::Question(question)) => self.quick_answers.clone_from(&question.quick_answers),
                 Some(Update::Diagnosis(_)) => self.quick_answers.clear(),
-                Some(Update::Completed(completed)) if completed.ended => remembered::forget(&self.args),
+                Some(Update::Completed(completed)) => {
+                    self.session.saw(Some(completed.version));
+                    if completed.ended {
+                        remembered::forget(&self.args);
+                    }
+                }
                 _ => {}
             }
             screen.update(update);

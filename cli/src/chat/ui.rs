@@ -41,6 +41,8 @@ pub struct Ui {
     pub clinician_no_key: String,
     pub bad_number: String,
     pub error: String,
+    /// The record fell behind what was shown.
+    pub record_lost: String,
     pub unknown_command: String,
     pub help: String,
 }

@@ -19,7 +19,8 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 use wenzhen::client::Session;
 use wenzhen::process::{Options, Process};
-use wenzhen_orchestrator::ClinicianKeys;
+use wenzhen_orchestrator::AccessRules;
+use wenzhen_service::Keys;
 use wenzhen_pack::Pack;
 use wenzhen_proto::clinical::v1::{Agent, RedFlag, Urgency};
 use wenzhen_proto::orchestrator::v1 as api;
@@ -49,9 +50,9 @@ pub fn pack() -> &'static Arc<Pack> {
 
 /// A running system with some agents away, and its clinician's key.
 pub async fn system_without(away: &[Agent]) -> Process {
-    let mut clinicians = ClinicianKeys::default();
+    let mut clinicians = Keys::default();
     clinicians.insert("tester", CLINICIAN_KEY);
-    let options = Options { clinicians, away: away.to_vec(), ..Options::new(vec![pack().clone()]) };
+    let options = Options { access: AccessRules { clinicians, ..AccessRules::default() }, away: away.to_vec(), ..Options::new(vec![pack().clone()]) };
     Process::start(options).await.unwrap()
 }
 
@@ -142,7 +143,7 @@ pub async fn export(session: &mut Session) -> Result<api::ExportConsultationResp
 /// Signs the plan.
 pub async fn sign(clinician: &mut Session) -> Result<api::SignPlanResponse, Status> {
     let consultation_id = clinician.consultation_id.clone();
-    let request = clinician.authorised(api::SignPlanRequest { consultation_id, note: String::new() });
+    let request = clinician.authorised(api::SignPlanRequest { consultation_id, ..Default::default() });
     Ok(clinician.client().sign_plan(request).await?.into_inner())
 }
 
