@@ -1,39 +1,19 @@
 """Calls single agents of a running `wenzhen serve` with grpcio.
 
-Needs grpcio and grpcio-tools; the stubs are generated from proto/ on the first run, into a
-temporary folder. Run from the root of the repository:
+Needs `pip install -r examples/python/requirements.txt`; stubs.py generates the stubs from proto/.
+Run from the root of the repository:
 
     python examples/python/one_agent.py 127.0.0.1 7000
 """
 
-import pathlib
 import sys
-import tempfile
 
 import grpc
-import grpc_tools
-from grpc_tools import protoc
+import stubs  # noqa: F401  (generates wenzhen.*)
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def stubs() -> None:
-    """Generates the Python stubs and puts them on the path."""
-    out = tempfile.mkdtemp()
-    protos = [str(path) for path in (ROOT / "proto" / "wenzhen").rglob("*.proto")]
-    well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
-    includes = [f"-I{ROOT / 'proto'}", f"-I{well_known}"]
-    code = protoc.main(["protoc", *includes, f"--python_out={out}", f"--grpc_python_out={out}", *protos])
-    if code:
-        sys.exit("the stubs could not be generated")
-    sys.path.insert(0, out)
-
-
-stubs()
-
-from wenzhen.clinical.v1 import clinical_pb2 as clinical  # noqa: E402
-from wenzhen.guidance.v1 import guidance_pb2, guidance_pb2_grpc  # noqa: E402
-from wenzhen.kg.v1 import kg_pb2, kg_pb2_grpc  # noqa: E402
+from wenzhen.clinical.v1 import clinical_pb2 as clinical
+from wenzhen.guidance.v1 import guidance_pb2, guidance_pb2_grpc
+from wenzhen.kg.v1 import kg_pb2, kg_pb2_grpc
 
 
 def main(host: str, port: int) -> None:

@@ -1,0 +1,1 @@
+"""Checks of deploy/; see deploy/check."""
