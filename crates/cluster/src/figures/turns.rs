@@ -1,0 +1,98 @@
+//! Whole turns through six processes.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::Figure;
+use crate::patients::{Patient, Words, opened};
+use crate::{Cluster, Plan};
+
+/// Turns behind a consultation before it is measured, and turns measured in it.
+const BEFORE: usize = 5;
+const MEASURED: usize = 4;
+/// Turns a second of the steady measurement.
+const RATE: u64 = 50;
+/// Clients of the measurement of throughput.
+const CLIENTS: usize = 128;
+
+pub(super) async fn turns(seconds: u64) -> anyhow::Result<Vec<Figure>> {
+    let cluster = Cluster::start(Plan::default()).await?;
+    // A connection for some patients each, as a front end's replicas have.
+    let channels = [cluster.channel(0).await?, cluster.channel(0).await?, cluster.channel(0).await?];
+    let turns = usize::try_from(RATE * seconds)?;
+    let patients = opened(&channels, turns.div_ceil(MEASURED), BEFORE).await?;
+    let (p50, p99) = steady(patients, turns).await?;
+    let patients = opened(&channels, usize::try_from(seconds)? * 300, BEFORE).await?;
+    let rate = closed(patients).await?;
+    Ok(vec![
+        Figure {
+            what: "turn at 50/s, all services as processes of their own, Redis with a sync for each write",
+            found: format!("p50 {p50:.2} ms, p99 {p99:.2} ms"),
+            wanted: "p50 <= 2 ms, p99 <= 6 ms",
+            reached: p50 <= 2.0 && p99 <= 6.0,
+        },
+        Figure {
+            what: "turns a second, closed loop",
+            found: format!("{rate:.0}"),
+            wanted: ">= 1500",
+            reached: rate >= 1500.0,
+        },
+    ])
+}
+
+/// Turns when they are due; median and 99th percentile from then, in milliseconds.
+async fn steady(patients: Vec<Patient>, turns: usize) -> anyhow::Result<(f64, f64)> {
+    let words = Words::load()?;
+    let mut beats = interval(Duration::from_secs(1) / u32::try_from(RATE)?);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let (back, mut free) = tokio::sync::mpsc::channel(patients.len().max(1));
+    for patient in patients {
+        back.send(patient).await?;
+    }
+    let mut work = JoinSet::new();
+    for _ in 0..turns {
+        let due = beats.tick().await;
+        let mut patient = free.recv().await.context("no patient")?;
+        let (words, back) = (words.clone(), back.clone());
+        work.spawn(async move {
+            patient.turn(&words).await?;
+            let took = due.elapsed();
+            // Nobody takes the last ones.
+            let _ = back.send(patient).await;
+            anyhow::Ok(took)
+        });
+    }
+    let mut times = Histogram::<u64>::new(3)?;
+    while let Some(took) = work.join_next().await {
+        times.record(u64::try_from(took??.as_micros())?)?;
+    }
+    Ok((times.value_at_quantile(0.5) as f64 / 1000.0, times.value_at_quantile(0.99) as f64 / 1000.0))
+}
+
+async fn closed(mut patients: Vec<Patient>) -> anyhow::Result<f64> {
+    let words = Words::load()?;
+    let began = Instant::now();
+    let turns = patients.len() * MEASURED;
+    let mut clients = JoinSet::new();
+    let share = patients.len().div_ceil(CLIENTS).max(1);
+    while !patients.is_empty() {
+        let mut mine = patients.split_off(patients.len().saturating_sub(share));
+        let words = words.clone();
+        clients.spawn(async move {
+            for patient in &mut mine {
+                for _ in 0..MEASURED {
+                    patient.turn(&words).await?;
+                }
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done??;
+    }
+    Ok(turns as f64 / began.elapsed().as_secs_f64())
+}

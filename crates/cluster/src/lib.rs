@@ -1,0 +1,17 @@
+//! A cluster on one machine, for tests and for figures: the real binaries as processes of their own, a real Redis, and a
+//! proxy between them that can delay, swallow, cut and drip.
+//!
+//! [`Cluster`] starts and stops; [`proxy`] breaks; [`calls`] is a client with an open loop; [`patients`] hold
+//! consultations; [`figures`] print what `docs/benchmarks.md` shows.
+
+pub mod calls;
+pub mod figures;
+pub mod patients;
+pub mod program;
+pub mod proxy;
+pub mod redis;
+mod system;
+
+pub use program::Program;
+pub use redis::RedisServer;
+pub use system::{Cluster, Plan};
