@@ -132,7 +132,7 @@ async fn a_misconfigured_orchestrator_says_what_is_wrong() {
     let (free, taken) = ("127.0.0.1:0".to_owned(), taken.local_addr().unwrap().to_string());
     let rows: [(&String, Vec<String>, i32, &str); 11] = [
         (&free, with(&[]), 2, "--redis"),
-        (&free, with(&["--memory", "--store=/tmp/x"]), 2, "--redis"),
+        (&free, with(&["--memory", "--store=x.redb"]), 2, "--redis"),
         (&free, vec!["--memory".to_owned()], 2, "--kg"),
         (&free, [vec!["--kg=ftp://x".to_owned()], with(&["--memory"]).split_off(1)].concat(), 2, "--kg"),
         (&free, with(&["--redis=nonsense"]), 2, "redis"),

@@ -115,13 +115,12 @@ fn explains(units: &[Unit], tokens: &[Token], range: &Range<usize>, end: char) -
         let alone = tokens.iter().any(|t| t.kind.is(Class::Meaning) && asking(t));
         return !supposes && (alone || end == '?' || has(asks));
     }
-    let mut near = tokens.windows(2).filter(|pair| match pair {
-        [a, b] => {
-            let adjacent = a.end == b.start;
-            let rest = tokens.iter().filter(|t| t.start >= b.end).all(|t| t.kind.is(Class::Copula));
-            let first = a.kind.is(Class::MeaningNear) && b.kind.is_medical() && rest;
+    let mut near = tokens.windows(2).enumerate().filter(|(i, pair)| match pair {
+        [a, b] if a.end == b.start => {
+            let rest = || tokens.iter().skip(i + 2).all(|t| t.kind.is(Class::Copula));
+            let first = a.kind.is(Class::MeaningNear) && b.kind.is_medical() && rest();
             let last = a.kind.is_medical() && b.kind.is(Class::MeaningNear) && b.end == range.end;
-            adjacent && (first || last)
+            first || last
         }
         _ => false,
     });

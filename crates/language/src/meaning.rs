@@ -89,9 +89,12 @@ impl Reader<'_> {
 /// Stretches of words that no token covers.
 fn uncovered(units: &[Unit], tokens: &[Token], range: std::ops::Range<usize>) -> Vec<(usize, usize)> {
     let mut out: Vec<(usize, usize)> = Vec::new();
+    let covering = |i: usize| {
+        let token = tokens.get(tokens.partition_point(|t| t.end <= i)).filter(|t| t.start <= i);
+        token.is_some_and(|t| !matches!(t.kind, Kind::Ambiguity(_)))
+    };
     for i in range {
-        let covered = tokens.iter().any(|t| t.start <= i && i < t.end && !matches!(t.kind, Kind::Ambiguity(_)));
-        if covered || !units.get(i).is_some_and(|u| u.is_content()) {
+        if covering(i) || !units.get(i).is_some_and(|u| u.is_content()) {
             continue;
         }
         match out.last_mut().filter(|last| last.1 == i) {

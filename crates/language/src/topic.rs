@@ -54,9 +54,13 @@ impl Reader<'_> {
         // Words that mean something already are only taken over whole, and only of what was asked.
         let said = clause.mood.medical;
         let own = |f: FindingIx| tokens.iter().any(|t| matches!(t.kind, Kind::Finding(x) if self.akin(x, f)));
+        // Who names one of what was asked, or the other of what was just said, leaves nothing out.
+        if said && last.into_iter().chain(self.asked.iter().copied()).any(own) {
+            return None;
+        }
         let focus = last.filter(|_| !said).into_iter().chain(self.asked.iter().copied());
         let mut found: Vec<Token> = Vec::new();
-        for about in focus.filter(|f| !(said && own(*f))) {
+        for about in focus {
             let fits = |t: &Token, crosses: bool| match t.kind {
                 Kind::Finding(f) if said => crosses && self.akin(f, about),
                 Kind::Finding(f) => !self.is_above(f, about) && !(f == about && bare),

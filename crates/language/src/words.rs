@@ -267,7 +267,7 @@ mod tests {
 
     use wenzhen_pack::Locale;
 
-    use super::{Class, Frequency, Table};
+    use super::{Frequency, Table};
 
     #[test]
     fn a_phrase_stands_in_one_list_only() {
