@@ -65,7 +65,10 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
         return None;
     }
     // An adverb that waits for its adjective (`很`) says how much of nothing.
-    if free == 0 && tokens.len() == 1 && tokens.iter().any(|t| t.kind.is(Class::Severe) && t.end - t.start == 1 && !english) {
+    if free == 0
+        && tokens.len() == 1
+        && tokens.iter().any(|t| t.kind.is(Class::Severe) && t.end - t.start == 1 && !english)
+    {
         return None;
     }
     let (state, mild) = state(&has, severity.is_some())?;

@@ -83,7 +83,8 @@ fn mood(units: &[Unit], tokens: &[Token], range: Range<usize>, end: char) -> Moo
     // `when I walk` tells the occasion: a question has its verb before the person.
     let tells = |t: &Token| tokens.iter().any(|p| p.start == t.end && matches!(p.kind, Kind::Subject { .. }));
     let first = begins.is_some_and(|t| residue(units, tokens, range.start, t.start) == 0 && !tells(t));
-    let wonders = has(Class::Wondering) || has(Class::MeaningNear) || first || (end == '?' && has(Class::WonderingFirst));
+    let wonders =
+        has(Class::Wondering) || has(Class::MeaningNear) || first || (end == '?' && has(Class::WonderingFirst));
     let particle = position(Class::Particle);
     let asking = has(Class::Asking);
     let meaning = explains(units, tokens, &range, end);
@@ -125,7 +126,10 @@ fn explains(units: &[Unit], tokens: &[Token], range: &Range<usize>, end: char) -
         _ => false,
     });
     let little = |t: &Token| {
-        matches!(t.kind, Kind::Word(Class::Filler | Class::Contrast | Class::List | Class::Copula) | Kind::Subject { .. })
+        matches!(
+            t.kind,
+            Kind::Word(Class::Filler | Class::Contrast | Class::List | Class::Copula) | Kind::Subject { .. }
+        )
     };
     let alone = |t: &Token| t.kind.is_medical() || t.kind.is(Class::MeaningNear) || little(t);
     near.next().is_some() && tokens.iter().all(alone) && residue(units, tokens, range.start, range.end) == 0

@@ -209,7 +209,8 @@ impl Builder {
             let above = std::iter::successors(Some(FindingIx::new(i)), |ix| finding(*ix)?.parent);
             let chain: Vec<FindingIx> = above.take(pack.findings.len()).collect();
             let named = chain.iter().filter_map(|ix| finding(*ix)).find(|f| f.about.iter().next().is_some());
-            let named: Vec<String> = named.into_iter().flat_map(|f| f.about.iter()).flat_map(|(_, l)| l).cloned().collect();
+            let named: Vec<String> =
+                named.into_iter().flat_map(|f| f.about.iter()).flat_map(|(_, l)| l).cloned().collect();
             let top = chain.last().and_then(|ix| finding(*ix));
             let names: Vec<String> = top.into_iter().flat_map(|f| f.names.iter()).map(|(_, n)| n.clone()).collect();
             let things_of: Vec<Pattern> = named.iter().map(|phrase| self.units(phrase)).collect();

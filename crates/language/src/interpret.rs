@@ -6,7 +6,7 @@ use wenzhen_pack::{FindingIx, Locale, Pack};
 
 use crate::lexicon::Lexicon;
 use crate::reader::Reader;
-use crate::{Interpretation, Normalised, LanguageError, Utterance, detect_locale, normalise, picks};
+use crate::{Interpretation, LanguageError, Normalised, Utterance, detect_locale, normalise, picks};
 
 /// Interprets utterances against one pack. Made once; safe to share between threads.
 #[derive(Debug)]

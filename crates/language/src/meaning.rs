@@ -110,4 +110,3 @@ fn text_of<'t>(normalised: &'t Normalised, units: &[Unit], from: usize, to: usiz
     let text = normalised.text.get(first.start as usize..last.end as usize)?;
     (!text.is_empty() && text.len() <= LONGEST).then_some(text)
 }
-

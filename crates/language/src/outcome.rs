@@ -123,7 +123,8 @@ impl Reader<'_> {
     fn cover(&mut self) -> bool {
         let named = |f: &FindingIx, d: &[Draft]| d.iter().any(|d| d.finding == *f);
         let whole = self.whole.take();
-        let answered = self.answered || whole.is_some() || !self.answers.is_empty() || (self.deny_rest && !self.asked.is_empty());
+        let answered =
+            self.answered || whole.is_some() || !self.answers.is_empty() || (self.deny_rest && !self.asked.is_empty());
         let mut covered = Vec::new();
         if let Some(whole) = whole {
             let open_choice = self.clarifying || self.excludes_itself();

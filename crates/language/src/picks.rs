@@ -80,7 +80,8 @@ pub(crate) fn together(locale: Locale, answers: Vec<Interpretation>) -> Interpre
     let affirms = |i: &Interpretation| i.observations.iter().any(|o| o.state == State::Present);
     let empty = |i: &Interpretation| i.observations.is_empty();
     let several = answers.len() > 1;
-    if several && answers.iter().any(affirms) && !answers.iter().all(|i| affirms(i)) || answers.iter().all(empty) && several
+    if several && answers.iter().any(affirms) && !answers.iter().all(|i| affirms(i))
+        || answers.iter().all(empty) && several
     {
         return all;
     }

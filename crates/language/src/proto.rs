@@ -36,7 +36,9 @@ pub fn interpretation(pack: &Pack, interpretation: &Interpretation, turn: u32) -
         patient: patient(&interpretation.context),
         pins: Some(builtin_pins(pack, 0)),
         explain_finding_ids: explained.clone().filter_map(|m| id(&m.finding()?)).collect(),
-        explain_condition_ids: explained.filter_map(|m| Some(pack.conditions.get(m.condition()?.at())?.id.clone())).collect(),
+        explain_condition_ids: explained
+            .filter_map(|m| Some(pack.conditions.get(m.condition()?.at())?.id.clone()))
+            .collect(),
     }
 }
 

@@ -71,7 +71,8 @@ pub(crate) fn read(
         }
         let taken = |m: &&Match| {
             let before = m.end <= name.start && name.start - m.end <= REACH;
-            let after = m.start >= name.end && m.start - name.end <= NEAR && text.2.get(m.start).is_some_and(|u| is_han(u.ch));
+            let after =
+                m.start >= name.end && m.start - name.end <= NEAR && text.2.get(m.start).is_some_and(|u| is_han(u.ch));
             is(m, Class::Taking) && (before || after) || is(m, Class::TakingNear) && m.end == name.start
         };
         if !over && kind(name) == Some(SubstanceKind::Medicine) && matches.iter().any(|m| taken(&m)) {
@@ -97,12 +98,7 @@ fn find(lexicon: &Lexicon, units: &[Unit], clause: &Clause) -> Vec<Match> {
 }
 
 /// Something taken that the pack does not know: from the word for taking to the word for a medicine.
-fn unknown(
-    matches: &[Match],
-    tokens: &[Token],
-    text: (&Normalised, &str, &[Unit]),
-    medicine: Match,
-) -> Option<String> {
+fn unknown(matches: &[Match], tokens: &[Token], text: (&Normalised, &str, &[Unit]), medicine: Match) -> Option<String> {
     let taking = matches.iter().rev().find(|m| m.kind.is(Class::Taking) && m.end <= medicine.start)?;
     let little = |at: usize| {
         let token = tokens.iter().find(|t| t.start == at)?;

@@ -47,7 +47,13 @@ impl Reader<'_> {
         let part = clause.units.clone();
         let asks = clause.mood.question && !clause.mood.retort;
         let picks = tokens.iter().any(|t| matches!(t.kind, Kind::Ordinal(_)));
-        if self.depth > 0 || asks || picks || clause.mood.unsure || part.len() > LONGEST_ANSWER || !says_more(units, tokens, clause) {
+        if self.depth > 0
+            || asks
+            || picks
+            || clause.mood.unsure
+            || part.len() > LONGEST_ANSWER
+            || !says_more(units, tokens, clause)
+        {
             return None;
         }
         let bare = residue(units, tokens, part.start, part.end) == 0;
@@ -70,7 +76,8 @@ impl Reader<'_> {
                 [Side::Before, Side::Behind].into_iter().find_map(|side| {
                     let all = self.beside(units, part.clone(), (about, topic), side);
                     let whole = |t: &Token| !cuts(units, tokens, t);
-                    let kept: Vec<Token> = all.into_iter().filter(|(t, c)| fits(t, *c) && whole(t)).map(|(t, _)| t).collect();
+                    let kept: Vec<Token> =
+                        all.into_iter().filter(|(t, c)| fits(t, *c) && whole(t)).map(|(t, _)| t).collect();
                     (!kept.is_empty()).then_some(kept)
                 })
             });
@@ -96,7 +103,8 @@ impl Reader<'_> {
                     let all = self.beside(units, part.clone(), (about, thing), side);
                     let more = |t: &Token| matches!(t.kind, Kind::Finding(f) if f != about && self.akin(f, about));
                     let whole = |t: &Token| !cuts(units, tokens, t);
-                    let kept: Vec<Token> = all.into_iter().filter(|(t, c)| *c && more(t) && whole(t)).map(|(t, _)| t).collect();
+                    let kept: Vec<Token> =
+                        all.into_iter().filter(|(t, c)| *c && more(t) && whole(t)).map(|(t, _)| t).collect();
                     (!kept.is_empty()).then_some(kept)
                 });
                 found.extend(read.into_iter().flatten());
@@ -238,10 +246,7 @@ fn among_qualities(token: &Token) -> bool {
     match token.kind {
         Kind::Word(class) => {
             class.slips_in()
-                || matches!(
-                    class,
-                    Class::List | Class::Inert | Class::MildAfter | Class::SevereAfter | Class::Whether
-                )
+                || matches!(class, Class::List | Class::Inert | Class::MildAfter | Class::SevereAfter | Class::Whether)
         }
         _ => false,
     }

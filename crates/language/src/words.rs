@@ -274,8 +274,7 @@ mod tests {
         for locale in Locale::ALL {
             let table = Table::load(locale).expect("the table");
             let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-            let tokens =
-                table.words.iter().filter(|(class, _)| !class.of_substances());
+            let tokens = table.words.iter().filter(|(class, _)| !class.of_substances());
             for (class, words) in tokens {
                 for word in words {
                     lists.entry(word).or_default().push(format!("{class:?}"));

@@ -10,9 +10,9 @@ use std::time::Duration;
 use clap::{Args, Parser, value_parser};
 use tokio_util::sync::CancellationToken;
 use wenzhen_bundle::PackArgs;
+use wenzhen_service::Services;
 use wenzhen_service::app::{App, AppArgs, Failure};
 use wenzhen_service::layers::admission::Bounds;
-use wenzhen_service::Services;
 
 use self::access::AccessArgs;
 use self::agents::AgentArgs;

@@ -57,7 +57,9 @@ impl Place {
     pub(super) async fn open(self, app: &App) -> Result<Arc<dyn Store>, Failure> {
         match self {
             Self::Memory => Ok(Arc::new(MemoryStore::default())),
-            Self::File(file) => app.prepare("store", move || Ok::<_, Failure>(Arc::new(RedbStore::open(&file)?) as _)).await,
+            Self::File(file) => {
+                app.prepare("store", move || Ok::<_, Failure>(Arc::new(RedbStore::open(&file)?) as _)).await
+            }
             Self::Redis(settings, patience) => {
                 let dependency = app.readiness().dependency("store");
                 let redis = Redis::connect(*settings, patience).await?;

@@ -13,7 +13,8 @@ pub(super) fn explained(material: &Material<'_>) -> Result<String, Error> {
     let knowledge = material.scene.knowledge;
     let locale = knowledge.locale(material.after.locale);
     let pack = &knowledge.pack;
-    let findings = material.inputs.explain_finding_ids.iter().filter_map(|id| pack.findings.get(pack.finding(id)?.at()));
+    let findings =
+        material.inputs.explain_finding_ids.iter().filter_map(|id| pack.findings.get(pack.finding(id)?.at()));
     let mut sentences: Vec<String> = Vec::new();
     for found in findings {
         sentences.push(of_finding(material, found, locale)?);
@@ -22,7 +23,9 @@ pub(super) fn explained(material: &Material<'_>) -> Result<String, Error> {
         let voice = knowledge.voice(material.after.locale)?;
         let mechanism = condition.mechanism.text(locale).trim_end_matches(['.', '。']);
         if !mechanism.is_empty() {
-            sentences.push(voice.meaning_of_condition.replace("{name}", &condition.name(locale)).replace("{explain}", mechanism));
+            sentences.push(
+                voice.meaning_of_condition.replace("{name}", &condition.name(locale)).replace("{explain}", mechanism),
+            );
         }
     }
     Ok(sentences.join(if locale == Locale::En { " " } else { "" }))

@@ -13,16 +13,16 @@ use tokio_stream::Stream;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 use wenzhen_proto::orchestrator::v1 as api;
-use wenzhen_service::{Admission, Deadline, Metrics, Priority};
-use wenzhen_service::layers::admission::Bounds;
 use wenzhen_proto::orchestrator::v1::orchestrator_service_server::{OrchestratorService, OrchestratorServiceServer};
+use wenzhen_service::layers::admission::Bounds;
+use wenzhen_service::{Admission, Deadline, Metrics, Priority};
 
 use crate::agents::Agents;
 use crate::auth::{Access, AccessRules, Caller};
 use crate::context;
 use crate::knowledge::Library;
-use crate::review::Reviewer;
 use crate::metrics::TurnMetrics;
+use crate::review::Reviewer;
 use crate::sessions::{Lock, Sessions, today};
 use crate::state::State;
 use crate::store::{ConsultationId, Query, Store};
@@ -34,12 +34,7 @@ const EXPIRE_AT_ONCE: usize = 256;
 
 /// The bounds on turns where nothing else is said: a turn is mostly waiting for agents, so many fit at once.
 pub fn turn_bounds() -> Bounds {
-    Bounds {
-        permits: 256,
-        waiting: 512,
-        wait: Duration::from_secs(2),
-        retry_after: Duration::from_secs(1),
-    }
+    Bounds { permits: 256, waiting: 512, wait: Duration::from_secs(2), retry_after: Duration::from_secs(1) }
 }
 
 /// What an orchestrator is made of.

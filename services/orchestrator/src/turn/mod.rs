@@ -26,8 +26,8 @@ use wenzhen_proto::orchestrator::v1::{
 };
 use wenzhen_service::Priority;
 
-use crate::metrics::TurnMetrics;
 use crate::auth::{Caller, sha256};
+use crate::metrics::TurnMetrics;
 use crate::reply::{self, Composer};
 use crate::sessions::{Lock, Sessions};
 use crate::state::{Stage, State, Turn};

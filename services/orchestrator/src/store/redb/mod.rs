@@ -4,44 +4,53 @@
 //!
 //! Appends stand in one table in the order in which they came ([`rows`]), so that a commit writes next to the
 //! last one; under each consultation's own id they would be spread over the whole file, and every commit
-//! would rewrite as many pages as it has appends.
+//! would rewrite as many pages as it has appends. The index under those ids follows in batches ([`recent`]).
 
 mod keys;
+mod recent;
 mod rows;
+mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 use async_trait::async_trait;
+use parking_lot::RwLock;
 use prost::Message as _;
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 use wenzhen_proto::orchestrator::v1::Event;
 
 use self::keys::Keys;
-use self::rows::{Meta, Places};
+use self::recent::{Entry, Key, Recent};
+use self::tables::{BEHIND, EXPIRY, INDEX, LOG, PENDING, REVIEWS, Staged, Tables, caught_up};
 use super::{Append, ConsultationId, DELETED, Query, Store, StoreError, Summary, Watchers};
-
-/// Number of an append, counted over all consultations, to its encrypted events.
-const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
-/// Consultation to version, summary, slot of its key, and where its appends are.
-const META: TableDefinition<'_, [u8; 16], rows::MetaRow> = TableDefinition::new("consultations");
-/// Urgency (inverted), since (ms) and consultation, in the order of the waiting list.
-const PENDING: TableDefinition<'_, (u8, u64, [u8; 16]), ()> = TableDefinition::new("pending");
-/// Day of expiry and consultation.
-const EXPIRY: TableDefinition<'_, (u32, [u8; 16]), ()> = TableDefinition::new("expiry");
-/// Since when (ms) a consultation waits for its review, and the consultation.
-const REVIEWS: TableDefinition<'_, (u64, [u8; 16]), ()> = TableDefinition::new("reviews");
 
 /// Requests that may wait for the writer.
 const QUEUE: usize = 4096;
 /// Requests committed together at most.
 const BATCH: usize = 1024;
 
+/// How far the index may be behind.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Rows that may be behind before they begin to be written: each is some 200 bytes in memory, and after a crash as
+    /// many appends and more are read again.
+    behind: usize,
+    /// Rows written with one commit.
+    slice: usize,
+}
+
+const PACE: Pace = Pace { behind: 16_384, slice: 512 };
+
 enum Write {
     Append(Append),
     Delete(ConsultationId),
+    /// Lets the index follow altogether.
+    Settle,
 }
 
 type Reply = oneshot::Sender<Result<bool, StoreError>>;
@@ -51,6 +60,7 @@ type Reply = oneshot::Sender<Result<bool, StoreError>>;
 pub struct RedbStore {
     database: Arc<Database>,
     keys: Keys,
+    recent: Arc<RwLock<Recent>>,
     writer: mpsc::Sender<(Write, Reply)>,
     thread: thread::JoinHandle<()>,
     watchers: Arc<Watchers>,
@@ -62,23 +72,32 @@ impl RedbStore {
     /// # Errors
     /// When it cannot be opened (another process has it, it is damaged, no permission).
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::paced(path, PACE)
+    }
+
+    fn paced(path: &Path, pace: Pace) -> Result<Self, StoreError> {
         let database = redb::Builder::new().set_cache_size(32 << 20).create(path).map_err(unavailable)?;
         let transaction = database.begin_write().map_err(unavailable)?;
-        transaction.open_table(LOG).map_err(unavailable)?;
-        transaction.open_table(META).map_err(unavailable)?;
-        transaction.open_table(PENDING).map_err(unavailable)?;
-        transaction.open_table(EXPIRY).map_err(unavailable)?;
-        transaction.open_table(REVIEWS).map_err(unavailable)?;
+        create(&transaction)?;
+        let (recent, next) = caught_up(&transaction)?;
         transaction.commit().map_err(unavailable)?;
         let mut key_file = path.as_os_str().to_owned();
         key_file.push(".keys");
         let keys = Keys::open(Path::new(&key_file)).map_err(unavailable)?;
-        let database = Arc::new(database);
+        let (database, recent) = (Arc::new(database), Arc::new(RwLock::new(recent)));
         let watchers = Arc::new(Watchers::default());
         let (writer, requests) = mpsc::channel(QUEUE);
-        let worker = Writer { database: database.clone(), keys: keys.clone(), watchers: watchers.clone(), requests };
+        let worker = Writer {
+            database: database.clone(),
+            keys: keys.clone(),
+            recent: recent.clone(),
+            watchers: watchers.clone(),
+            requests,
+            pace,
+            next,
+        };
         let thread = thread::Builder::new().name("store-writer".into()).spawn(move || worker.run());
-        Ok(Self { database, keys, writer, thread: thread.map_err(unavailable)?, watchers })
+        Ok(Self { database, keys, recent, writer, thread: thread.map_err(unavailable)?, watchers })
     }
 
     /// Finishes what waits and closes the file.
@@ -93,6 +112,19 @@ impl RedbStore {
         let gone = |_| StoreError::Unavailable("the writer has stopped".into());
         self.writer.send((write, reply)).await.map_err(|_| gone(()))?;
         answer.await.map_err(|_| gone(()))?
+    }
+
+    /// Why something of a consultation is not there: it was deleted meanwhile, or the file is damaged.
+    fn missing(&self, id: ConsultationId) -> Result<StoreError, StoreError> {
+        if self.recent.read().get(&id.0).is_some() {
+            return Ok(damaged("an append is missing or cannot be decrypted"));
+        }
+        let transaction = self.database.begin_read().map_err(unavailable)?;
+        let index = transaction.open_table(INDEX).map_err(unavailable)?;
+        Ok(match index.get(id.0).map_err(unavailable)? {
+            Some(_) => damaged("an append is missing or cannot be decrypted"),
+            None => StoreError::NotFound,
+        })
     }
 
     async fn read_with<T: Send + 'static>(
@@ -112,22 +144,28 @@ impl Store for RedbStore {
 
     async fn read(&self, id: ConsultationId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
         // A consultation is a few pages: handing them to another thread would cost more than reading them.
-        let (database, keys) = (&self.database, &self.keys);
-        let transaction = database.begin_read().map_err(unavailable)?;
-        let meta = transaction.open_table(META).map_err(unavailable)?;
-        let row = meta.get(id.0).map_err(unavailable)?.ok_or(StoreError::NotFound)?;
-        let (meta, places) = rows::read(row.value());
+        // First what is recent: once it is not, the index has it.
+        let recent = self.recent.read().get(&id.0).cloned();
+        let transaction = self.database.begin_read().map_err(unavailable)?;
+        let (meta, places) = match recent {
+            Some(entry) => entry,
+            None => {
+                let index = transaction.open_table(INDEX).map_err(unavailable)?;
+                let row = index.get(id.0).map_err(unavailable)?.ok_or(StoreError::NotFound)?;
+                tables::entry(row.value())
+            }
+        };
         let log = transaction.open_table(LOG).map_err(unavailable)?;
         let mut found = Vec::new();
         for (first, place) in places.after(after) {
-            let row = log.get(place).map_err(unavailable)?.ok_or_else(|| damaged("an append is missing"))?;
+            let Some(row) = log.get(place).map_err(unavailable)? else { return Err(self.missing(id)?) };
             for (version, sealed) in (first..).zip(rows::sealed(row.value())) {
                 if found.len() == limit {
                     return Ok(found);
                 }
                 if version > after {
-                    let plain = keys.open_sealed(meta.slot, version, sealed);
-                    let plain = plain.ok_or_else(|| damaged("it cannot be decrypted"))?;
+                    let plain = self.keys.open_sealed(meta.slot, version, sealed);
+                    let Some(plain) = plain else { return Err(self.missing(id)?) };
                     found.push(Event::decode(&*plain).map_err(|e| StoreError::Damaged(e.to_string()))?);
                 }
             }
@@ -136,9 +174,11 @@ impl Store for RedbStore {
     }
 
     async fn list(&self, query: Query, limit: usize) -> Result<Vec<(ConsultationId, Summary)>, StoreError> {
+        // Lists are wanted seldom; they are kept with the index.
+        self.write(Write::Settle).await?;
         self.read_with(move |database| {
             let transaction = database.begin_read().map_err(unavailable)?;
-            let ids: Vec<[u8; 16]> = match query {
+            let ids: Vec<Key> = match query {
                 Query::Pending => {
                     let table = transaction.open_table(PENDING).map_err(unavailable)?;
                     let rows = table.iter().map_err(unavailable)?.take(limit);
@@ -155,10 +195,10 @@ impl Store for RedbStore {
                     rows.map(|row| row.map(|(key, _)| key.value().1)).collect::<Result<_, _>>().map_err(unavailable)?
                 }
             };
-            let meta = transaction.open_table(META).map_err(unavailable)?;
+            let index = transaction.open_table(INDEX).map_err(unavailable)?;
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
-                if let Some(row) = meta.get(id).map_err(unavailable)? {
+                if let Some(row) = index.get(id).map_err(unavailable)? {
                     found.push((ConsultationId(id), rows::read(row.value()).0.summary()));
                 }
             }
@@ -179,15 +219,29 @@ impl Store for RedbStore {
 struct Writer {
     database: Arc<Database>,
     keys: Keys,
+    recent: Arc<RwLock<Recent>>,
     watchers: Arc<Watchers>,
     requests: mpsc::Receiver<(Write, Reply)>,
+    pace: Pace,
+    /// Number of the next append.
+    next: u64,
+}
+
+/// What a committed batch leaves to be done in memory.
+struct Committed {
+    results: Vec<Result<bool, StoreError>>,
+    staged: Staged,
+    followed: Vec<(Key, Entry)>,
+    settled: bool,
+    next: u64,
+    erased: Vec<u32>,
 }
 
 impl Writer {
     fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.requests.blocking_recv_many(&mut batch, BATCH) > 0 {
-            let outcome = self.commit(&batch);
+            let outcome = self.write(&batch);
             for (i, (write, reply)) in batch.drain(..).enumerate() {
                 let result = match &outcome {
                     Ok(results) => results.get(i).cloned().unwrap_or(Err(StoreError::NotFound)),
@@ -200,42 +254,77 @@ impl Writer {
                 let _ = reply.send(result);
             }
         }
+        // Opening catches up with what could not be written here.
+        let _ = self.commit(&[], true);
     }
 
     fn announce(&self, write: &Write) {
         match write {
             Write::Append(append) => self.watchers.notify(append.id, append.expected + append.events.len() as u64),
             Write::Delete(id) => self.watchers.notify(*id, DELETED),
+            Write::Settle => {}
         }
     }
 
+    fn write(&mut self, batch: &[(Write, Reply)]) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+        let settles = |(write, _): &(Write, Reply)| matches!(write, Write::Settle);
+        let settle = batch.iter().any(settles);
+        if settle && batch.iter().all(settles) && self.recent.read().is_empty() {
+            return Ok(batch.iter().map(|_| Ok(true)).collect());
+        }
+        self.recent.write().turn(self.pace.behind, self.next);
+        let committed = self.commit(batch, settle)?;
+        self.next = committed.next;
+        self.publish(committed.staged, &committed.followed, committed.settled);
+        self.erase(&committed.erased)?;
+        Ok(committed.results)
+    }
+
     /// One transaction for the whole batch; each request has its own result, an error of the
-    /// database fails them all.
-    fn commit(&self, batch: &[(Write, Reply)]) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+    /// database fails them all. Nothing is changed in memory.
+    fn commit(&self, batch: &[(Write, Reply)], settle: bool) -> Result<Committed, StoreError> {
         let mut transaction = self.database.begin_write().map_err(unavailable)?;
         transaction.set_durability(Durability::Immediate).map_err(unavailable)?;
+        let recent = self.recent.read();
+        let mut tables = Tables::open(&transaction, &self.keys, &recent, self.next)?;
         let mut results = Vec::with_capacity(batch.len());
         let mut erased = Vec::new();
-        {
-            let mut tables = Tables::open(&transaction, &self.keys)?;
-            for (write, _) in batch {
-                results.push(match write {
-                    Write::Append(append) => lift(tables.append(append))?,
-                    Write::Delete(id) => {
-                        let slot = tables.delete(*id)?;
-                        erased.extend(slot);
-                        Ok(slot.is_some())
-                    }
-                });
-            }
-            // A key must be on disk before anything that needs it.
-            if tables.created {
-                self.keys.sync().map_err(unavailable)?;
+        for (write, _) in batch {
+            results.push(match write {
+                Write::Append(append) => lift(tables.append(append))?,
+                Write::Delete(id) => {
+                    let slot = tables.delete(*id)?;
+                    erased.extend(slot);
+                    Ok(slot.is_some())
+                }
+                Write::Settle => Ok(true),
+            });
+        }
+        let followed = follow(&mut tables, &recent, settle, self.pace.slice)?;
+        // A key must be on disk before anything that needs it.
+        if tables.created {
+            self.keys.sync().map_err(unavailable)?;
+        }
+        let (staged, next) = (std::mem::take(&mut tables.staged), tables.next);
+        drop(tables);
+        transaction.commit().map_err(unavailable)?;
+        Ok(Committed { results, staged, followed, settled: settle, next, erased })
+    }
+
+    /// Lets readers see what was committed.
+    fn publish(&self, staged: Staged, followed: &[(Key, Entry)], settled: bool) {
+        let mut recent = self.recent.write();
+        if settled {
+            *recent = Recent::new(self.next);
+            return;
+        }
+        recent.written(followed);
+        for (id, entry) in staged {
+            match entry {
+                Some(entry) => recent.put(id, entry),
+                None => recent.forget(&id),
             }
         }
-        transaction.commit().map_err(unavailable)?;
-        self.erase(&erased)?;
-        Ok(results)
     }
 
     /// Keys go after their rows: a crash between the two leaves a key that opens nothing.
@@ -247,6 +336,36 @@ impl Writer {
     }
 }
 
+/// Lets the index follow, altogether or by a slice; gives the slice.
+fn follow(
+    tables: &mut Tables<'_>,
+    recent: &Recent,
+    settle: bool,
+    slice: usize,
+) -> Result<Vec<(Key, Entry)>, StoreError> {
+    if !settle {
+        let (rows, behind) = recent.slice(slice);
+        tables.follow(rows.iter().map(|(id, entry)| (id, entry)), behind)?;
+        return Ok(rows);
+    }
+    let mut all = recent.all();
+    all.extend(tables.staged.iter().filter_map(|(id, entry)| Some((*id, entry.clone()?))));
+    let next = tables.next;
+    tables.follow(&all, Some(next))?;
+    Ok(Vec::new())
+}
+
+/// Makes the tables that are not there yet.
+fn create(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(LOG).map_err(unavailable)?;
+    transaction.open_table(INDEX).map_err(unavailable)?;
+    transaction.open_table(BEHIND).map_err(unavailable)?;
+    transaction.open_table(PENDING).map_err(unavailable)?;
+    transaction.open_table(EXPIRY).map_err(unavailable)?;
+    transaction.open_table(REVIEWS).map_err(unavailable)?;
+    Ok(())
+}
+
 /// A conflict is the caller's affair; anything else fails the batch.
 fn lift(result: Result<(), StoreError>) -> Result<Result<bool, StoreError>, StoreError> {
     match result {
@@ -254,125 +373,6 @@ fn lift(result: Result<(), StoreError>) -> Result<Result<bool, StoreError>, Stor
         Err(e @ (StoreError::Conflict { .. } | StoreError::NotFound)) => Ok(Err(e)),
         Err(e) => Err(e),
     }
-}
-
-struct Tables<'t> {
-    keys: &'t Keys,
-    created: bool,
-    /// Number of the next append.
-    next: u64,
-    log: Table<'t, u64, &'static [u8]>,
-    meta: Table<'t, [u8; 16], rows::MetaRow>,
-    pending: Table<'t, (u8, u64, [u8; 16]), ()>,
-    expiry: Table<'t, (u32, [u8; 16]), ()>,
-    reviews: Table<'t, (u64, [u8; 16]), ()>,
-}
-
-impl<'t> Tables<'t> {
-    fn open(transaction: &'t WriteTransaction, keys: &'t Keys) -> Result<Self, StoreError> {
-        let log = transaction.open_table(LOG).map_err(unavailable)?;
-        let next = log.last().map_err(unavailable)?.map_or(0, |(last, _)| last.value() + 1);
-        Ok(Self {
-            keys,
-            created: false,
-            next,
-            log,
-            meta: transaction.open_table(META).map_err(unavailable)?,
-            pending: transaction.open_table(PENDING).map_err(unavailable)?,
-            expiry: transaction.open_table(EXPIRY).map_err(unavailable)?,
-            reviews: transaction.open_table(REVIEWS).map_err(unavailable)?,
-        })
-    }
-
-    fn append(&mut self, append: &Append) -> Result<(), StoreError> {
-        let (old, mut places) = match self.meta.get(append.id.0).map_err(unavailable)? {
-            Some(row) => {
-                let (meta, places) = rows::read(row.value());
-                (Some(meta), places.to_owned())
-            }
-            None => (None, Places::default()),
-        };
-        let actual = old.map_or(0, |meta| meta.version);
-        if actual != append.expected {
-            return Err(StoreError::Conflict { actual });
-        }
-        if append.events.is_empty() {
-            return Ok(());
-        }
-        let slot = match old {
-            Some(meta) => meta.slot,
-            None => {
-                self.created = true;
-                self.keys.create().map_err(unavailable)?
-            }
-        };
-        let mut row = Vec::new();
-        let mut version = append.expected;
-        for event in &append.events {
-            version += 1;
-            let sealed = self.keys.seal(slot, version, &event.encode_to_vec());
-            rows::push(&mut row, &sealed.ok_or_else(|| damaged("the key is gone"))?);
-        }
-        self.log.insert(self.next, row.as_slice()).map_err(unavailable)?;
-        places.push(append.expected + 1, self.next);
-        self.next += 1;
-        let new = Meta::new(version, append.summary, slot);
-        self.index(append.id, old, Some(new))?;
-        self.meta.insert(append.id.0, rows::write(new, &places)).map_err(unavailable)?;
-        Ok(())
-    }
-
-    /// Removes the rows of a consultation; gives the slot of its key.
-    fn delete(&mut self, id: ConsultationId) -> Result<Option<u32>, StoreError> {
-        let (old, places) = match self.meta.remove(id.0).map_err(unavailable)? {
-            Some(row) => {
-                let (meta, places) = rows::read(row.value());
-                (meta, places.to_owned())
-            }
-            None => return Ok(None),
-        };
-        self.index(id, Some(old), None)?;
-        for (_, place) in places.after(0) {
-            self.log.remove(place).map_err(unavailable)?;
-        }
-        Ok(Some(old.slot))
-    }
-
-    /// Moves a consultation in the indices, where its place changed.
-    fn index(&mut self, id: ConsultationId, old: Option<Meta>, new: Option<Meta>) -> Result<(), StoreError> {
-        let (old_day, new_day) = (old.map(|meta| meta.expires_day), new.map(|meta| meta.expires_day));
-        if old_day != new_day {
-            if let Some(day) = old_day {
-                self.expiry.remove((day, id.0)).map_err(unavailable)?;
-            }
-            if let Some(day) = new_day {
-                self.expiry.insert((day, id.0), ()).map_err(unavailable)?;
-            }
-        }
-        let review = |meta: Option<Meta>| meta.map(|meta| meta.review_since_ms).filter(|since| *since > 0);
-        if review(old) != review(new) {
-            if let Some(since) = review(old) {
-                self.reviews.remove((since, id.0)).map_err(unavailable)?;
-            }
-            if let Some(since) = review(new) {
-                self.reviews.insert((since, id.0), ()).map_err(unavailable)?;
-            }
-        }
-        let (old_place, new_place) = (old.and_then(|meta| waiting(id, meta)), new.and_then(|meta| waiting(id, meta)));
-        if old_place != new_place {
-            if let Some(place) = old_place {
-                self.pending.remove(place).map_err(unavailable)?;
-            }
-            if let Some(place) = new_place {
-                self.pending.insert(place, ()).map_err(unavailable)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn waiting(id: ConsultationId, meta: Meta) -> Option<(u8, u64, [u8; 16])> {
-    (meta.pending_reason > 0).then_some((u8::MAX - meta.urgency, meta.since_ms, id.0))
 }
 
 fn damaged(what: &str) -> StoreError {

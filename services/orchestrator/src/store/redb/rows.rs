@@ -7,8 +7,8 @@ use super::super::{PendingSummary, Summary};
 
 /// Version, day of expiry, pending reason (0: none), urgency, since (ms), slot of the key, review due since (ms, 0:
 /// not), places of the appends.
-pub(super) type MetaRow = (u64, u32, u8, u8, u64, u32, u64, &'static [u8]);
-type MetaRead<'r> = (u64, u32, u8, u8, u64, u32, u64, &'r [u8]);
+pub(super) type IndexRow = (u64, u32, u8, u8, u64, u32, u64, &'static [u8]);
+pub(super) type IndexRead<'r> = (u64, u32, u8, u8, u64, u32, u64, &'r [u8]);
 
 /// What the store keeps of a consultation beside its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,15 +82,52 @@ fn split(place: &[u8; PLACE]) -> (u64, u64) {
 }
 
 /// Takes a row apart.
-pub(super) fn read(row: MetaRead<'_>) -> (Meta, Places<&[u8]>) {
+pub(super) fn read(row: IndexRead<'_>) -> (Meta, Places<&[u8]>) {
     let (version, expires_day, pending_reason, urgency, since_ms, slot, review_since_ms, places) = row;
     (Meta { version, expires_day, pending_reason, urgency, since_ms, slot, review_since_ms }, Places(places))
 }
 
 /// Puts a row together.
-pub(super) fn write(meta: Meta, places: &Places) -> MetaRead<'_> {
+pub(super) fn write(meta: Meta, places: &Places) -> IndexRead<'_> {
     let Meta { version, expires_day, pending_reason, urgency, since_ms, slot, review_since_ms } = meta;
     (version, expires_day, pending_reason, urgency, since_ms, slot, review_since_ms, &places.0)
+}
+
+/// Bytes of the head of an append's row.
+const HEAD: usize = 58;
+
+/// The head of an append's row: its consultation, its first version, and what the consultation's row became with it.
+pub(super) fn head(id: [u8; 16], first: u64, meta: Meta) -> Vec<u8> {
+    let mut row = Vec::with_capacity(HEAD);
+    row.extend(id);
+    row.extend(first.to_be_bytes());
+    row.extend(meta.version.to_be_bytes());
+    row.extend(meta.expires_day.to_be_bytes());
+    row.extend([meta.pending_reason, meta.urgency]);
+    row.extend(meta.since_ms.to_be_bytes());
+    row.extend(meta.slot.to_be_bytes());
+    row.extend(meta.review_since_ms.to_be_bytes());
+    row
+}
+
+/// Reads the head of an append's row; `None` when it is cut short.
+pub(super) fn headed(row: &[u8]) -> Option<([u8; 16], u64, Meta)> {
+    let mut rest = row;
+    let id = *take::<16>(&mut rest)?;
+    let first = u64::from_be_bytes(*take(&mut rest)?);
+    let version = u64::from_be_bytes(*take(&mut rest)?);
+    let expires_day = u32::from_be_bytes(*take(&mut rest)?);
+    let [pending_reason, urgency] = *take(&mut rest)?;
+    let since_ms = u64::from_be_bytes(*take(&mut rest)?);
+    let slot = u32::from_be_bytes(*take(&mut rest)?);
+    let review_since_ms = u64::from_be_bytes(*take(&mut rest)?);
+    Some((id, first, Meta { version, expires_day, pending_reason, urgency, since_ms, slot, review_since_ms }))
+}
+
+fn take<'r, const N: usize>(rest: &mut &'r [u8]) -> Option<&'r [u8; N]> {
+    let (taken, tail) = rest.split_first_chunk()?;
+    *rest = tail;
+    Some(taken)
 }
 
 /// Adds an encrypted event to the row of an append: its length (4 bytes) and itself.
@@ -101,7 +138,7 @@ pub(super) fn push(row: &mut Vec<u8>, sealed: &[u8]) {
 
 /// The encrypted events of an append. A row that is cut short ends early; decrypting what is left then fails.
 pub(super) fn sealed(row: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = row;
+    let mut rest = row.get(HEAD..).unwrap_or_default();
     std::iter::from_fn(move || {
         let (length, tail) = rest.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?.min(tail.len());
@@ -132,7 +169,10 @@ mod tests {
 
     #[test]
     fn events_are_taken_from_a_row_as_they_were_put_in() {
-        let mut row = Vec::new();
+        let meta = Meta::new(7, Summary { expires_day: 3, ..Summary::default() }, 9);
+        let mut row = head([5; 16], 6, meta);
+        assert_eq!(headed(&row), Some(([5; 16], 6, meta)));
+        assert_eq!((row.len(), headed(row.get(..HEAD - 1).unwrap())), (HEAD, None));
         for event in [&b"one"[..], b"", b"three"] {
             push(&mut row, event);
         }
