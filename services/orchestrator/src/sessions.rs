@@ -17,8 +17,11 @@ use crate::state::State;
 use crate::store::{Append, ConsultationId, PendingSummary, Store, StoreError, Summary};
 use crate::{Error, Knowledge};
 
-/// States kept in memory; the others are folded from their events when next needed.
-const CACHED: usize = 16_384;
+/// States kept in memory (some 6 KiB each); the others are folded from their events when next needed. Of a store that
+/// others write to as well, so many are kept: a pod's memory is small, and they are caught up before each turn anyway.
+const CACHED_SHARED: usize = 16_384;
+/// The same where this process alone has the store.
+const CACHED_ALONE: usize = 131_072;
 /// Events read at once.
 const PAGE: usize = 1000;
 const SECONDS_A_DAY: i64 = 86_400;
@@ -51,7 +54,8 @@ impl Drop for Lock {
 
 impl Sessions {
     pub(crate) fn new(store: Arc<dyn Store>, library: Library) -> Self {
-        let capacity = NonZeroUsize::new(CACHED).unwrap_or(NonZeroUsize::MIN);
+        let cached = if store.shared() { CACHED_SHARED } else { CACHED_ALONE };
+        let capacity = NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN);
         Self { store, library, states: Mutex::new(LruCache::new(capacity)), busy: Mutex::default() }
     }
 
