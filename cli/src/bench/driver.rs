@@ -159,12 +159,13 @@ async fn take_turn(patient: &mut Patient, script: &Script) -> anyhow::Result<()>
     let text = script.words(patient.number, patient.turns);
     patient.turns += 1;
     let mut updates = patient.session.send(text).await?;
+    let mut completed = false;
+    // To the end: a stream that is dropped before counts as cancelled.
     while let Some(update) = updates.message().await? {
-        if matches!(update.update, Some(Update::Completed(_))) {
-            return Ok(());
-        }
+        completed |= matches!(update.update, Some(Update::Completed(_)));
     }
-    anyhow::bail!("a turn ended without TurnCompleted")
+    anyhow::ensure!(completed, "a turn ended without TurnCompleted");
+    Ok(())
 }
 
 /// The same order in every run.

@@ -24,6 +24,8 @@ use crate::settings::{Settings, TlsSource};
 /// Flow-control windows, in bytes: as large as the server's.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Calls given up whose late answers are still expected. Answers of any more would count as errors of the connection.
+const GIVEN_UP: usize = 1024;
 /// The protocol that TLS must agree on.
 const ALPN: &[u8] = b"h2";
 
@@ -54,6 +56,9 @@ pub async fn open(address: SocketAddr, tls: Option<&Tls>, settings: &Settings) -
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_reset_streams(GIVEN_UP)
+        // A caller that loses patience a thousand times must not take the calls of all others down.
+        .max_local_error_reset_streams(None)
         .keep_alive_interval(settings.keep_alive)
         .keep_alive_timeout(settings.keep_alive_timeout)
         .keep_alive_while_idle(true)

@@ -90,14 +90,17 @@ impl Patient {
         };
         let request = self.authorised(request)?;
         let mut updates = self.client.send_message(request).await?.into_inner();
+        let mut acknowledged = None;
+        // To the end: a stream that is dropped before counts as cancelled.
         while let Some(update) = updates.message().await? {
             if let Some(Update::Completed(completed)) = update.update {
-                self.turns += 1;
-                self.acknowledged.push((message_id, completed.version));
-                return Ok(completed);
+                acknowledged = Some(completed);
             }
         }
-        Err(Status::unknown("a turn ended without TurnCompleted"))
+        let completed = acknowledged.ok_or_else(|| Status::unknown("a turn ended without TurnCompleted"))?;
+        self.turns += 1;
+        self.acknowledged.push((message_id, completed.version));
+        Ok(completed)
     }
 
     /// Says the next thing until it is acknowledged; gives how often it had to be said.
