@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use prost_types::Timestamp;
 use wenzhen_proto::clinical::v1::Urgency;
 use wenzhen_proto::orchestrator::v1::event::Kind;
-use wenzhen_proto::orchestrator::v1::{ConsultationStatus, Event, PendingReason, PlanStatus, TurnUndone};
+use wenzhen_proto::orchestrator::v1::{ConsultationStatus, Event, PendingReason, PlanStatus, Started, TurnUndone};
 
 use crate::knowledge::Library;
 use crate::state::State;
@@ -69,6 +69,15 @@ impl Sessions {
             return Err(Error::Busy);
         }
         Ok(Lock { sessions: self.clone(), id })
+    }
+
+    /// What opened a consultation: that never changes, so memory will do.
+    pub(crate) async fn started(&self, id: ConsultationId) -> Result<Arc<Started>, Error> {
+        let cached = self.states.lock().get(&id).map(|state| state.started.clone());
+        match cached {
+            Some(started) => Ok(started),
+            None => Ok(self.load(id).await?.started.clone()),
+        }
     }
 
     /// The state of a consultation, from memory or from its events.

@@ -123,12 +123,15 @@ impl Orchestrator {
         Ok(Open { id, state, caller })
     }
 
-    /// The same, with the right to change it: loaded anew under the lock.
+    /// The same, with the right to change it. Who may is known from what never changes; what does is read once, under
+    /// the lock.
     async fn open_to_write(&self, metadata: &MetadataMap, id: &str) -> Result<(Open, Lock), Error> {
-        let open = self.open(metadata, id).await?;
-        let lock = self.sessions().lock(open.id)?;
-        let state = self.sessions().load(open.id).await?;
-        Ok((Open { state, ..open }, lock))
+        let id = context::consultation_id(id)?;
+        let started = self.sessions().started(id).await?;
+        let caller = self.0.access.caller(metadata, &started.token_sha256)?;
+        let lock = self.sessions().lock(id)?;
+        let state = self.sessions().load(id).await?;
+        Ok((Open { id, state, caller }, lock))
     }
 
     /// The same for clinicians only.
