@@ -14,6 +14,7 @@ mod locale;
 mod manifest;
 mod model;
 mod passages;
+pub mod prompts;
 mod raw;
 mod read;
 mod report;
@@ -28,6 +29,7 @@ pub use evidence::{Closed, Evidence, State, close};
 pub use files::PackFiles;
 pub use index::{ConditionIx, FindingIx, HerbIx};
 pub use locale::{Locale, Localized};
+pub use prompts::Prompts;
 pub use model::{
     Ambiguity, Condition, Dialogue, Edge, Finding, Gate, Grades, Herb, HerbDose, Incompatible, Kind, Manifest, Measure,
     Modification, Observer, Pack, Passage, PregnancyClass, Profile, Release, Sex, StrategyName, Substance,

@@ -74,6 +74,7 @@ impl EmpathyServer {
             preface: preface(voice, &assessment, request.seed).to_owned(),
             assessment: Some(assessment),
             pins: Some(answered(request.pins.as_ref())),
+            degraded: Vec::new(),
         })
     }
 
@@ -211,7 +212,7 @@ impl EmpathyService for EmpathyServer {
     async fn modulate(&self, request: Request<ModulateRequest>) -> Result<Response<Self::ModulateStream>, Status> {
         let request = request.get_ref();
         let sentences = self.rewrite(request)?;
-        let done = Piece::Done(ModulateDone { pins: Some(answered(request.pins.as_ref())) });
+        let done = Piece::Done(ModulateDone { pins: Some(answered(request.pins.as_ref())), degraded: Vec::new() });
         let pieces = sentences.into_iter().map(Piece::Text).chain([done]);
         let responses: Vec<_> = pieces.map(|piece| Ok(ModulateResponse { piece: Some(piece) })).collect();
         Ok(Response::new(tokio_stream::iter(responses)))
@@ -224,6 +225,7 @@ impl EmpathyService for EmpathyServer {
             packs,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             voice: VOICE.to_owned(),
+            model: String::new(),
         }))
     }
 }

@@ -47,6 +47,7 @@ impl ExpertServer {
             draft: Some(draft),
             citations: knowledge.index().cite(&case),
             pins: made_with(request.pins.as_ref()),
+            degraded: Vec::new(),
         })
     }
 
@@ -105,6 +106,7 @@ impl ExpertService for ExpertServer {
             packs: self.pack_infos(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             voice: VOICE.to_owned(),
+            model: String::new(),
         }))
     }
 }

@@ -124,6 +124,7 @@ impl GuidanceService for GuidanceServer {
             packs: self.voices.iter().map(info).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             voice: proto::BUILTIN.to_owned(),
+            model: String::new(),
         }))
     }
 }
