@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use wenzhen_pack::Locale;
 use wenzhen_service::config::{LimitArgs, LogArgs, OtlpArgs, Secret};
+use wenzhen_voices::EngineArgs;
 
 /// Wenzhen: a consultation that asks before it answers.
 ///
@@ -114,6 +115,9 @@ pub struct ChatArgs {
     /// Where packs and consultations are
     #[command(flatten)]
     pub data: DataArgs,
+    /// Who speaks
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Conventions of terminals that are kept in the environment.
@@ -151,6 +155,9 @@ pub struct ServeArgs {
     /// Where packs and consultations are
     #[command(flatten)]
     pub data: DataArgs,
+    /// Who speaks
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Pack tools.

@@ -6,11 +6,14 @@
 //! - `contract.rs`: the trait [`Engine`], and what a generation consists of
 //! - `request.rs`, `error.rs`, `generation.rs`: what goes in, how it fails, the stream that comes out
 //! - `stop.rs`: stop strings over pieces of text
+//! - `openai/` (feature `openai`): an engine behind any OpenAI-compatible server
 //! - `testing/` (feature `testing`): the conformance kit, and an engine that says what it is told
 
 mod contract;
 mod error;
 mod generation;
+#[cfg(feature = "openai")]
+pub mod openai;
 mod request;
 mod statistics;
 pub mod stop;

@@ -105,7 +105,7 @@ impl Speaker {
                 top_p: 0.95,
                 top_k: 0,
                 min_p: 0.0,
-                repetition_penalty: if temperature > 0.0 { 1.05 } else { 1.0 },
+                repetition_penalty: 1.0,
                 seed,
             },
             stop: Vec::new(),
