@@ -90,12 +90,10 @@ impl VoiceMetrics {
         metrics.register(|registry| {
             registry.register("voice_answers", "Answers of the model's voice, by task and outcome", own.answers.clone());
             registry.register("voice_dropped", "Ids and quotations of a model that stand for nothing", own.dropped.clone());
-            let first = (own.first.clone(), "From a request to the first token of its answer");
-            registry.register_with_unit("llm_time_to_first_token", first.1, Unit::Seconds, first.0);
-            let between = (own.between.clone(), "Mean time between the tokens of an answer");
-            registry.register_with_unit("llm_inter_token", between.1, Unit::Seconds, between.0);
-            let queued = (own.queued.clone(), "From a request to the start of its work");
-            registry.register_with_unit("llm_queued", queued.1, Unit::Seconds, queued.0);
+            let (first, between, queued) = (own.first.clone(), own.between.clone(), own.queued.clone());
+            registry.register_with_unit("llm_time_to_first_token", "From a request to its first token", Unit::Seconds, first);
+            registry.register_with_unit("llm_inter_token", "Mean time between tokens of an answer", Unit::Seconds, between);
+            registry.register_with_unit("llm_queued", "From a request to the start of its work", Unit::Seconds, queued);
             registry.register_collector(Box::new(Looked(Arc::clone(engine))));
         });
         own

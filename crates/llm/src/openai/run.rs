@@ -166,7 +166,7 @@ impl Run {
         })
     }
 
-    async fn finish(&self, finish: Option<Finish>, stops: Stops) -> Result<Finish, Error> {
+    async fn finish(&self, finish: Option<Finish>, mut stops: Stops) -> Result<Finish, Error> {
         let finish = finish.ok_or(Error::Unavailable("its answer broke off"))?;
         self.say(stops.rest()).await;
         Ok(finish)
