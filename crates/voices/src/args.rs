@@ -239,8 +239,73 @@ async fn await_first(speaker: Speaker, dependency: Dependency, patience: Duratio
             tokio::time::sleep(PROBE_EVERY).await;
         }
     };
-    if tokio::time::timeout(patience, probing).await.is_err() {
-        tracing::warn!("the engine generated nothing at the start; the built-in voice takes its place until it does");
+    match tokio::time::timeout(patience, probing).await {
+        Ok(()) => tracing::info!("the engine generates"),
+        Err(_) => {
+            tracing::warn!("the engine generated nothing at the start; the built-in voice takes its place until it does");
+        }
     }
     dependency.up();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Parser, Debug)]
+    struct Program {
+        #[command(flatten)]
+        engine: EngineArgs,
+    }
+
+    fn parsed(args: &[&str]) -> Result<EngineArgs, clap::Error> {
+        Program::try_parse_from(std::iter::once(&"x").chain(args)).map(|program| program.engine)
+    }
+
+    #[test]
+    fn every_flag_has_its_environment_variable_and_the_defaults_are_those_of_no_flags() {
+        for arg in Program::command().get_arguments().filter(|arg| arg.get_id() != "help") {
+            let flag = arg.get_long().unwrap_or_default().replace('-', "_").to_uppercase();
+            assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(format!("WENZHEN_{flag}").as_str()));
+        }
+        assert_eq!(format!("{:?}", parsed(&[]).unwrap()), format!("{:?}", EngineArgs::default()));
+    }
+
+    #[test]
+    fn a_voice_without_what_it_needs_is_refused_by_the_command_line() {
+        for bad in [
+            &["--voice=openai"][..],
+            &["--voice=openai", "--model=m"],
+            &["--voice=openai", "--engine-url=http://a"],
+            &["--voice=candle"],
+            &["--voice=oracle"],
+            &["--engine-timeout-ms=0"],
+        ] {
+            assert!(parsed(bad).is_err(), "{bad:?}");
+        }
+        let two = parsed(&["--voice=openai", "--model=m", "--engine-url=http://a,http://b"]).unwrap();
+        assert_eq!((two.engine_url.len(), two.check().is_ok()), (2, true));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_go_together_is_told_in_one_line() {
+        let start = async |args: &[&str]| {
+            let error = parsed(args).unwrap().start(&[], &Metrics::new(), &Readiness::new()).await.err().unwrap();
+            error.to_string()
+        };
+        for (bad, named) in [
+            (&["--model=m"][..], "--voice candle or openai"),
+            (&["--engine-key-file=k"], "--voice candle or openai"),
+            (&["--voice=candle", "--model=m", "--engine-url=http://a"], "need --voice openai"),
+            (&["--voice=openai", "--model=", "--engine-url=http://a"], "--model is empty"),
+            (&["--voice=openai", "--model=m", "--engine-url=ftp://a"], "engine URL ftp://a"),
+            (&["--voice=openai", "--model=m", "--engine-url=http://a", "--engine-key-file=nowhere"], "key file nowhere"),
+        ] {
+            let line = start(bad).await;
+            assert!(line.contains(named) && !line.contains('\n'), "{line}");
+        }
+        let builtin = EngineArgs::default().start(&[], &Metrics::new(), &Readiness::new()).await;
+        assert!(builtin.is_ok_and(|speaker| speaker.is_none()));
+    }
 }

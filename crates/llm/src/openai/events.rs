@@ -86,13 +86,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Takes bytes, cut anywhere; what the lines that are complete now say.
+    /// Takes bytes, cut anywhere; appends what the lines that are complete now say to `said`, up to the first wrong one.
     ///
     /// # Errors
     /// [`Error::Malformed`] for a line that is too long or says nothing known, [`Error::Unavailable`] where the server
     /// says that it failed.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Said>, Error> {
-        let mut said = Vec::new();
+    pub(super) fn push(&mut self, bytes: &[u8], said: &mut Vec<Said>) -> Result<(), Error> {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let (line, after) = rest.split_at(end);
@@ -100,8 +99,7 @@ impl Lines {
             said.extend(read(&std::mem::take(&mut self.open))?);
             rest = after.get(1..).unwrap_or_default();
         }
-        self.add(rest)?;
-        Ok(said)
+        self.add(rest)
     }
 
     fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -138,7 +136,8 @@ mod tests {
 
     #[test]
     fn lines_do_not_depend_on_how_they_were_cut() {
-        let whole = Lines::default().push(STREAM.as_bytes()).unwrap();
+        let mut whole = Vec::new();
+        Lines::default().push(STREAM.as_bytes(), &mut whole).unwrap();
         assert_eq!(whole.len(), 5);
         let (Said::Chunk(text), Said::Chunk(finish), Said::Chunk(usage)) = (&whole[1], &whole[2], &whole[3]) else {
             panic!("{whole:?}")
@@ -147,18 +146,22 @@ mod tests {
         assert_eq!(usage.usage.map(|counts| (counts.prompt_tokens, counts.cached())), Some((5, 4)));
         assert_eq!(whole[4], Said::Done);
         for size in 1..7 {
-            let mut lines = Lines::default();
-            let said: Vec<Said> = STREAM.as_bytes().chunks(size).flat_map(|bytes| lines.push(bytes).unwrap()).collect();
+            let (mut lines, mut said) = (Lines::default(), Vec::new());
+            STREAM.as_bytes().chunks(size).for_each(|bytes| lines.push(bytes, &mut said).unwrap());
             assert_eq!(said, whole, "{size}");
         }
     }
 
     #[test]
     fn what_is_no_event_is_told_in_fixed_words() {
-        let fails = |bytes: &[u8]| Lines::default().push(bytes).unwrap_err();
+        let fails = |bytes: &[u8]| Lines::default().push(bytes, &mut Vec::new()).unwrap_err();
         assert!(matches!(fails(b"data: secret\n"), Error::Malformed(why) if !why.contains("secret")));
         assert!(matches!(fails(b"data: \xff\n"), Error::Malformed(_)));
         assert!(matches!(fails(b"data: {\"error\":{\"message\":\"secret\"}}\n"), Error::Unavailable(_)));
         assert!(matches!(fails(&vec![b'a'; MOST_LINE + 1]), Error::Malformed(_)));
+        let mut said = Vec::new();
+        let good = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\ndata: x\n";
+        assert!(Lines::default().push(good.as_bytes(), &mut said).is_err());
+        assert_eq!(said.len(), 1, "what came before is kept");
     }
 }

@@ -114,7 +114,9 @@ impl Run {
         let (mut lines, mut stops) = (Lines::default(), Stops::new(&self.request.stop));
         let mut finish = None;
         while let Some(bytes) = self.next(&mut answer).await? {
-            for said in lines.push(&bytes)? {
+            let mut said = Vec::new();
+            let read = lines.push(&bytes, &mut said);
+            for said in said {
                 match said {
                     Said::Chunk(chunk) => finish = self.take(&chunk, &mut stops).await?.or(finish),
                     Said::Done => return self.finish(finish, stops).await,
@@ -123,6 +125,7 @@ impl Run {
                     return Ok(Finish::Stop);
                 }
             }
+            read?;
         }
         self.finish(finish, stops).await
     }

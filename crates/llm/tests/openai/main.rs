@@ -144,7 +144,8 @@ async fn stalls_end_in_time() {
         assert!(error.to_string().contains(why), "{answer}: {error}");
         assert!(began.elapsed() < Duration::from_secs(10));
         let deadline = Some(Instant::now() + Duration::from_millis(30));
-        let late = engine(&[&server.url], Limits::default()).submit(Request { deadline, ..request() }).unwrap();
+        let engine = engine(&[&server.url], Limits::default());
+        let late = engine.submit(Request { deadline, ..request() }).unwrap();
         assert_eq!(late.whole().await.1.outcome, Outcome::Failed(Error::Deadline), "{answer}");
     }
 }
