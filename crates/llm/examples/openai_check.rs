@@ -51,7 +51,12 @@ async fn all(engine: &OpenAi) -> Result<(), String> {
     up(engine).await?;
     let (text, end) = whole(engine, request("One, two, three", 24)).await?;
     require(end.generated_tokens <= 24 && end.prompt_tokens > 0, "tokens are counted")?;
-    say(&format!("ok: a stream of {} bytes, {} tokens after a prompt of {}", text.len(), end.generated_tokens, end.prompt_tokens));
+    say(&format!(
+        "ok: a stream of {} bytes, {} tokens after a prompt of {}",
+        text.len(),
+        end.generated_tokens,
+        end.prompt_tokens
+    ));
     require(whole(engine, request("One, two, three", 24)).await?.0 == text, "the same request gives the same text")?;
     say("ok: greedy text is the same again");
     let schema = json!({
@@ -66,7 +71,10 @@ async fn all(engine: &OpenAi) -> Result<(), String> {
     say("ok: JSON is held to its schema");
     dropped(engine).await?;
     let long = engine.submit(request(&"many words ".repeat(3000), 24)).map_err(|e| e.to_string())?.whole().await.1;
-    require(matches!(long.outcome, Outcome::Failed(Error::ContextOverflow { .. })), &format!("too long: {:?}", long.outcome))?;
+    require(
+        matches!(long.outcome, Outcome::Failed(Error::ContextOverflow { .. })),
+        &format!("too long: {:?}", long.outcome),
+    )?;
     say("ok: a prompt that is too long is told apart");
     let late = Request { deadline: Some(Instant::now() + Duration::from_millis(5)), ..request("One", 1000) };
     let late = engine.submit(late).map_err(|e| e.to_string())?.whole().await.1;

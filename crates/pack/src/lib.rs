@@ -29,11 +29,11 @@ pub use evidence::{Closed, Evidence, State, close};
 pub use files::PackFiles;
 pub use index::{ConditionIx, FindingIx, HerbIx};
 pub use locale::{Locale, Localized};
-pub use prompts::Prompts;
 pub use model::{
     Ambiguity, Condition, Dialogue, Edge, Finding, Gate, Grades, Herb, HerbDose, Incompatible, Kind, Manifest, Measure,
     Modification, Observer, Pack, Passage, PregnancyClass, Profile, Release, Sex, StrategyName, Substance,
     SubstanceKind, Toxicity,
 };
+pub use prompts::Prompts;
 pub use report::{Counts, PackReport, Pair, check_report};
 pub use safety::{Cue, CueRef, Level, RedFlag, Safety};

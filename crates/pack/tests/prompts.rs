@@ -50,7 +50,10 @@ fn every_mistake_in_a_prompt_is_told_with_its_place() {
     assert_eq!(missing, ["prompts/zh/assess.toml: expected this file, found no such file"]);
     let unknown = broken(&|files| tiny::swap(files, "prompts/en/interpret.toml", "{candidates}", "{candidate}"));
     assert_eq!(unknown.len(), 2, "{unknown:?}");
-    assert!(unknown[0].starts_with("prompts/en/interpret.toml:") && unknown[0].contains("found {candidate}"), "{unknown:?}");
+    assert!(
+        unknown[0].starts_with("prompts/en/interpret.toml:") && unknown[0].contains("found {candidate}"),
+        "{unknown:?}"
+    );
     assert!(unknown[1].contains("user: expected {candidates} once, found 0 of it"), "{unknown:?}");
     let in_system = broken(&|files| tiny::swap(files, "prompts/en/ask.toml", "You word", "{text} word"));
     assert!(in_system[0].contains("system: expected no placeholder, found {text}"), "{in_system:?}");

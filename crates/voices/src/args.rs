@@ -63,7 +63,13 @@ pub struct EngineArgs {
     #[arg(long, env = "WENZHEN_MODEL", value_name = "PATH|NAME", required_if_eq_any([("voice", "candle"), ("voice", "openai")]))]
     pub model: Option<String>,
     /// Base URLs of the server's replicas, such as http://vllm:8000/v1; balanced by requests in flight
-    #[arg(long, env = "WENZHEN_ENGINE_URL", value_name = "URL", value_delimiter = ',', required_if_eq("voice", "openai"))]
+    #[arg(
+        long,
+        env = "WENZHEN_ENGINE_URL",
+        value_name = "URL",
+        value_delimiter = ',',
+        required_if_eq("voice", "openai")
+    )]
     pub engine_url: Vec<String>,
     /// File with the server's key; read again when it changes
     #[arg(long, env = "WENZHEN_ENGINE_KEY_FILE", value_name = "FILE")]
@@ -242,7 +248,9 @@ async fn await_first(speaker: Speaker, dependency: Dependency, patience: Duratio
     match tokio::time::timeout(patience, probing).await {
         Ok(()) => tracing::info!("the engine generates"),
         Err(_) => {
-            tracing::warn!("the engine generated nothing at the start; the built-in voice takes its place until it does");
+            tracing::warn!(
+                "the engine generated nothing at the start; the built-in voice takes its place until it does"
+            );
         }
     }
     dependency.up();
@@ -300,7 +308,10 @@ mod tests {
             (&["--voice=candle", "--model=m", "--engine-url=http://a"], "need --voice openai"),
             (&["--voice=openai", "--model=", "--engine-url=http://a"], "--model is empty"),
             (&["--voice=openai", "--model=m", "--engine-url=ftp://a"], "engine URL ftp://a"),
-            (&["--voice=openai", "--model=m", "--engine-url=http://a", "--engine-key-file=nowhere"], "key file nowhere"),
+            (
+                &["--voice=openai", "--model=m", "--engine-url=http://a", "--engine-key-file=nowhere"],
+                "key file nowhere",
+            ),
         ] {
             let line = start(bad).await;
             assert!(line.contains(named) && !line.contains('\n'), "{line}");

@@ -91,7 +91,10 @@ mod tests {
         ];
         for attack in attacks {
             let line = neutral(attack);
-            assert!(!line.contains(['<', '>', '|', '[', ']', '{', '}', '`', '#', '\n', '\r', '▁', '\u{200b}', '\u{0}']), "{line}");
+            assert!(
+                !line.contains(['<', '>', '|', '[', ']', '{', '}', '`', '#', '\n', '\r', '▁', '\u{200b}', '\u{0}']),
+                "{line}"
+            );
             let fenced = fence(attack);
             let lines: Vec<&str> = fenced.lines().collect();
             assert_eq!((lines.len(), lines[0]), (3, lines[2]), "{fenced}");

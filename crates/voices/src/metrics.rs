@@ -88,11 +88,29 @@ impl VoiceMetrics {
     pub fn new(metrics: &Metrics, engine: &Arc<dyn Engine>) -> Self {
         let own = Self::default();
         metrics.register(|registry| {
-            registry.register("voice_answers", "Answers of the model's voice, by task and outcome", own.answers.clone());
-            registry.register("voice_dropped", "Ids and quotations of a model that stand for nothing", own.dropped.clone());
+            registry.register(
+                "voice_answers",
+                "Answers of the model's voice, by task and outcome",
+                own.answers.clone(),
+            );
+            registry.register(
+                "voice_dropped",
+                "Ids and quotations of a model that stand for nothing",
+                own.dropped.clone(),
+            );
             let (first, between, queued) = (own.first.clone(), own.between.clone(), own.queued.clone());
-            registry.register_with_unit("llm_time_to_first_token", "From a request to its first token", Unit::Seconds, first);
-            registry.register_with_unit("llm_inter_token", "Mean time between tokens of an answer", Unit::Seconds, between);
+            registry.register_with_unit(
+                "llm_time_to_first_token",
+                "From a request to its first token",
+                Unit::Seconds,
+                first,
+            );
+            registry.register_with_unit(
+                "llm_inter_token",
+                "Mean time between tokens of an answer",
+                Unit::Seconds,
+                between,
+            );
             registry.register_with_unit("llm_queued", "From a request to the start of its work", Unit::Seconds, queued);
             registry.register_collector(Box::new(Looked(Arc::clone(engine))));
         });

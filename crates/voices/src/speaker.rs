@@ -100,14 +100,7 @@ impl Speaker {
         let request = Request {
             messages: vec![message(Role::System, system), message(Role::User, user)],
             max_tokens,
-            sampling: Sampling {
-                temperature,
-                top_p: 0.95,
-                top_k: 0,
-                min_p: 0.0,
-                repetition_penalty: 1.0,
-                seed,
-            },
+            sampling: Sampling { temperature, top_p: 0.95, top_k: 0, min_p: 0.0, repetition_penalty: 1.0, seed },
             stop: Vec::new(),
             schema: schema.map(Arc::new),
             deadline: Some(until.into_std()),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wenzhen_bundle::PackArgs;
-use wenzhen_empathy::{Error, EmpathyServer};
+use wenzhen_empathy::{EmpathyServer, Error};
 use wenzhen_proto::empathy::v1::empathy_service_server::EmpathyServiceServer;
 use wenzhen_service::Services;
 use wenzhen_service::app::{self, App, AppArgs, Failure};
@@ -48,6 +48,7 @@ fn main() -> ExitCode {
 async fn serve(args: Args, app: App) -> Result<(), Failure> {
     let packs = app.prepare("packs", move || args.packs.load()).await?;
     let speaker = args.engine.open(&app, &packs).await?;
-    let server = app.prepare("voice", move || -> Result<_, Error> { EmpathyServer::new(packs)?.speaking(speaker) }).await?;
+    let server =
+        app.prepare("voice", move || -> Result<_, Error> { EmpathyServer::new(packs)?.speaking(speaker) }).await?;
     app.serve(Services::new().with(EmpathyServiceServer::new(server))).await
 }

@@ -9,7 +9,9 @@ use tonic::{Request, Response, Status};
 use wenzhen_language::detect_locale;
 use wenzhen_pack::voice::EmpathyVoice;
 use wenzhen_pack::{Locale, Pack};
-use wenzhen_proto::clinical::v1::{Agent, EmotionAssessment, EmpathyNecessity, Locale as LocaleMessage, PackInfo, Pins};
+use wenzhen_proto::clinical::v1::{
+    Agent, EmotionAssessment, EmpathyNecessity, Locale as LocaleMessage, PackInfo, Pins,
+};
 use wenzhen_proto::empathy::v1::empathy_service_server::EmpathyService;
 use wenzhen_proto::empathy::v1::modulate_response::Piece;
 use wenzhen_proto::empathy::v1::{

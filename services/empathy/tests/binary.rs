@@ -47,7 +47,8 @@ async fn engine() -> String {
 #[tokio::test]
 async fn a_model_is_waited_for_named_and_counted() {
     let url = engine().await;
-    let mut service = Binary::service(PROGRAM, &["--voice=openai", "--model=small", "--engine-url", &url], &[]).unwrap();
+    let mut service =
+        Binary::service(PROGRAM, &["--voice=openai", "--model=small", "--engine-url", &url], &[]).unwrap();
     let admin = service.address("admin port").await.unwrap();
     service.event("the engine generates nothing yet").await.unwrap();
     service.event("the engine generates").await.unwrap();

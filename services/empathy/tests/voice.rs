@@ -34,7 +34,8 @@ fn client(answer: impl Fn(&Request) -> Script + Send + Sync + 'static) -> Empath
 }
 
 async fn assess(text: &str, script: Script) -> AssessResponse {
-    let request = AssessRequest { pins: pins(), text: text.into(), locale: LocaleMessage::En.into(), ..Default::default() };
+    let request =
+        AssessRequest { pins: pins(), text: text.into(), locale: LocaleMessage::En.into(), ..Default::default() };
     client(move |_| script.clone()).assess(request).await.unwrap().into_inner()
 }
 
@@ -97,7 +98,8 @@ async fn a_preface_that_may_not_be_said_gives_way() {
 #[tokio::test]
 async fn what_cannot_be_used_leaves_the_built_in_assessment_and_says_so() {
     let builtin = EmpathyServer::new(vec![pack()]).unwrap();
-    let request = AssessRequest { pins: pins(), text: PLAIN.into(), locale: LocaleMessage::En.into(), ..Default::default() };
+    let request =
+        AssessRequest { pins: pins(), text: PLAIN.into(), locale: LocaleMessage::En.into(), ..Default::default() };
     let builtin = builtin.assess_message(&request).unwrap();
     for (script, reason) in [
         (Script::Say("{\"emotion\":".into()), "malformed"),
@@ -114,7 +116,8 @@ async fn what_cannot_be_used_leaves_the_built_in_assessment_and_says_so() {
 
 /// A draft of three sentences around facts that the pack words.
 fn draft(kind: FactKind) -> Draft {
-    let advice = pack().conditions.iter().flat_map(|c| c.advice.list(Locale::En).to_vec()).take(3);
+    let pack = pack();
+    let advice = pack.conditions.iter().flat_map(|c| c.advice.list(Locale::En).to_vec()).take(3);
     let fact = |(at, text): (usize, String)| Fact {
         id: format!("f{}", at + 1),
         kind: kind.into(),
@@ -204,7 +207,8 @@ async fn nothing_clean_at_all_is_the_built_in_rewriting() {
     for order in [Order::FactToEmpathy, Order::EmpathyToFact, Order::SingleStage] {
         let builtin = without(draft(FactKind::Advice), order).await;
         assert!(once(&builtin));
-        for words in [String::new(), "qx zz {{f1 }} {".repeat(40), format!("You have {condition}."), "<think>hm".into()] {
+        for words in [String::new(), "qx zz {{f1 }} {".repeat(40), format!("You have {condition}."), "<think>hm".into()]
+        {
             let (text, done) = modulate(draft(FactKind::Advice), order, Script::Say(words.clone())).await;
             assert_eq!(text, builtin, "{order:?} {words}");
             assert_eq!((done.degraded.len(), done.pins.unwrap().model_version.as_str()), (1, "builtin"), "{words}");

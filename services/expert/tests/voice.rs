@@ -84,7 +84,8 @@ async fn what_is_urgent_is_not_reworded() {
 fn finished() -> ReviewRequest {
     let (pack, confirmed) = (pack(), pack().conditions[0].clone());
     let asked = |state| move |id: &String| Observation { answers_question: true, ..observation(id, state) };
-    let listed: Vec<String> = confirmed.edges.iter().map(|e| pack.findings[e.finding.at()].id.clone()).take(6).collect();
+    let listed: Vec<String> =
+        confirmed.edges.iter().map(|e| pack.findings[e.finding.at()].id.clone()).take(6).collect();
     ReviewRequest {
         pins: Some(Pins { pack_digest: pack.digest.to_string(), weight_epoch: 3, ..Pins::default() }),
         observations: listed.iter().map(asked(FindingState::Present)).collect(),

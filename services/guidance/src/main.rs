@@ -48,6 +48,7 @@ fn main() -> ExitCode {
 async fn serve(args: Args, app: App) -> Result<(), Failure> {
     let packs = app.prepare("packs", move || args.packs.load()).await?;
     let speaker = args.engine.open(&app, &packs).await?;
-    let server = app.prepare("voice", move || -> Result<_, Error> { GuidanceServer::new(packs)?.speaking(speaker) }).await?;
+    let server =
+        app.prepare("voice", move || -> Result<_, Error> { GuidanceServer::new(packs)?.speaking(speaker) }).await?;
     app.serve(Services::new().with(GuidanceServiceServer::new(server))).await
 }

@@ -13,7 +13,9 @@ use wenzhen_llm::{Error, Request, Script, Scripted};
 use wenzhen_pack::{Finding, FindingIx, Observer, Pack};
 use wenzhen_proto::clinical::v1::{FindingState, Locale, Observation, Pins};
 use wenzhen_proto::guidance::v1::guidance_service_client::GuidanceServiceClient;
-use wenzhen_proto::guidance::v1::{AskRequest, AskResponse, DescribeRequest, Intent, InterpretRequest, InterpretResponse};
+use wenzhen_proto::guidance::v1::{
+    AskRequest, AskResponse, DescribeRequest, Intent, InterpretRequest, InterpretResponse,
+};
 use wenzhen_voices::{Speaker, VoiceMetrics};
 
 /// Words that no pack knows.
@@ -70,7 +72,8 @@ fn dangerous(finding: &Finding) -> bool {
 fn findings(danger: bool) -> Vec<Finding> {
     let pack = pack();
     let alone = |f: &&Finding| {
-        let kin = f.parent.is_some() || !f.excludes.is_empty() || !f.observable.contains(&Observer::Patient);
+        let refined = pack.findings.iter().any(|other| other.parent == pack.finding(&f.id));
+        let kin = refined || f.parent.is_some() || !f.excludes.is_empty() || !f.observable.contains(&Observer::Patient);
         !kin && dangerous(f) == danger && f.askable() && builtin(&said(f)) == [(f.id.clone(), FindingState::Present)]
     };
     let found: Vec<Finding> = pack.findings.iter().filter(alone).take(4).cloned().collect();
@@ -84,7 +87,8 @@ fn said(finding: &Finding) -> String {
 }
 
 fn builtin(text: &str) -> Vec<(String, FindingState)> {
-    let request = InterpretRequest { pins: pins(), text: text.to_owned(), locale: Locale::En.into(), ..Default::default() };
+    let request =
+        InterpretRequest { pins: pins(), text: text.to_owned(), locale: Locale::En.into(), ..Default::default() };
     let server = GuidanceServer::over(vec![interpreter()]);
     server.interpret_now(&request).unwrap().observations.iter().map(|o| (o.finding_id.clone(), o.state())).collect()
 }
@@ -98,7 +102,12 @@ async fn what_the_model_alone_read_is_added_with_its_place_and_a_doubt() {
     let (plain, danger) = (findings(false), findings(true));
     let (said_one, other) = (&plain[0], &plain[1]);
     let text = format!("{} And my {FOREIGN}.", said(said_one));
-    let response = interpret(&text, &[other, &danger[0]], says(&[(&other.id, "present", FOREIGN), (&danger[0].id, "present", "AGAIN")])).await;
+    let response = interpret(
+        &text,
+        &[other, &danger[0]],
+        says(&[(&other.id, "present", FOREIGN), (&danger[0].id, "present", "AGAIN")]),
+    )
+    .await;
     let added = observed(&response, other).unwrap();
     assert_eq!((added.state(), added.probability, added.turn), (FindingState::Present, Some(0.8), 2));
     let span = added.span.unwrap();
@@ -124,7 +133,11 @@ async fn what_the_model_made_up_is_dropped() {
     ];
     let response = interpret(&text, &[&plain[2]], says(&entries)).await;
     let read: Vec<_> = response.observations.iter().map(|o| (o.finding_id.clone(), o.state())).collect();
-    assert_eq!(read, builtin(&said(&plain[0])), "an unknown id, one that was not offered, a false quotation, a wrong state");
+    assert_eq!(
+        read,
+        builtin(&said(&plain[0])),
+        "an unknown id, one that was not offered, a false quotation, a wrong state"
+    );
     assert!(response.degraded.is_empty());
 }
 
@@ -178,7 +191,9 @@ async fn what_cannot_be_used_leaves_the_built_in_reading_and_says_so() {
 async fn only_an_intent_that_was_not_understood_is_the_models() {
     let intent = |intent: &str| Script::Say(json!({"intent": intent, "findings": []}).to_string());
     let asked = &findings(false)[0];
-    let hear = |words: &'static str, said: &'static str| async move { interpret(words, &[asked], intent(said)).await.intent() };
+    let hear = |words: &'static str, said: &'static str| async move {
+        interpret(words, &[asked], intent(said)).await.intent()
+    };
     assert_eq!(hear("zorb blink wibble", "asks_diagnosis").await, Intent::AsksDiagnosis);
     let before = interpret("zorb blink wibble", &[asked], Script::Say("x".into())).await.intent();
     assert_eq!(hear("zorb blink wibble", "wants_stop").await, before, "no model ends a consultation");

@@ -90,11 +90,15 @@ mod tests {
             ],
         });
         assert_eq!(plain, wanted);
-        let sampling = Sampling { temperature: 0.7, top_p: 0.9, top_k: 40, min_p: 0.1, repetition_penalty: 1.1, seed: u64::MAX };
+        let sampling =
+            Sampling { temperature: 0.7, top_p: 0.9, top_k: 40, min_p: 0.1, repetition_penalty: 1.1, seed: u64::MAX };
         let stop: Vec<String> = ["1", "2", "3", "4", "5"].map(str::to_owned).into();
         let full = parsed(&settings, &Request { sampling, stop, ..Request::new(messages, 9) });
         assert_eq!(full["temperature"], json!(0.7));
-        assert_eq!((&full["top_k"], &full["min_p"], &full["repetition_penalty"]), (&json!(40), &json!(0.1), &json!(1.1)));
+        assert_eq!(
+            (&full["top_k"], &full["min_p"], &full["repetition_penalty"]),
+            (&json!(40), &json!(0.1), &json!(1.1))
+        );
         assert_eq!((full["seed"].as_i64(), full["stop"].as_array().unwrap().len()), (Some(i64::MAX), 4));
     }
 

@@ -64,7 +64,8 @@ impl Inner {
     }
 
     async fn send(&self, replica: &Replica, body: &Bytes) -> Result<Incoming, Failed> {
-        let mut sender = self.connector.open(replica).await.map_err(|error| Failed { error, elsewhere: true, unwell: true })?;
+        let mut sender =
+            self.connector.open(replica).await.map_err(|error| Failed { error, elsewhere: true, unwell: true })?;
         let mut request = HttpRequest::post(&replica.path)
             .header(HOST, &replica.authority)
             .header(CONTENT_TYPE, "application/json")
@@ -87,7 +88,11 @@ async fn accept(response: Response<Incoming>) -> Result<Incoming, Failed> {
         if kind.trim().to_ascii_lowercase().starts_with("text/event-stream") {
             return Ok(response.into_body());
         }
-        return Err(Failed { error: Error::Malformed("its answer is no stream of events"), elsewhere: true, unwell: true });
+        return Err(Failed {
+            error: Error::Malformed("its answer is no stream of events"),
+            elsewhere: true,
+            unwell: true,
+        });
     }
     Err(match status {
         StatusCode::TOO_MANY_REQUESTS => {
@@ -123,7 +128,8 @@ async fn refused(body: Incoming) -> Error {
 /// `Retry-After` in seconds; a date, or none, is the default.
 fn hint(headers: &HeaderMap) -> Duration {
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
-    let hint = seconds.filter(|s| s.is_finite() && *s > 0.0).map(|s| Duration::from_secs_f64(s.min(LONGEST.as_secs_f64())));
+    let hint =
+        seconds.filter(|s| s.is_finite() && *s > 0.0).map(|s| Duration::from_secs_f64(s.min(LONGEST.as_secs_f64())));
     hint.unwrap_or(NO_ROOM).max(Duration::from_millis(1))
 }
 

@@ -72,7 +72,8 @@ impl Replica {
             _ => return Err(wrong()),
         };
         let authority = uri.authority().ok_or_else(wrong)?;
-        if authority.as_str().contains('@') || uri.query().is_some() || url.contains('#') || authority.host().is_empty() {
+        if authority.as_str().contains('@') || uri.query().is_some() || url.contains('#') || authority.host().is_empty()
+        {
             return Err(wrong());
         }
         Ok(Self {

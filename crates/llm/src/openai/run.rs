@@ -47,7 +47,8 @@ impl Run {
 
     /// Runs it, and tells how it ended.
     pub(super) async fn to_the_end(mut self) {
-        let (sender, deadline, mut closed) = (self.sender.clone(), self.request.deadline, self.engine.closed.subscribe());
+        let (sender, deadline, mut closed) =
+            (self.sender.clone(), self.request.deadline, self.engine.closed.subscribe());
         let over = async move {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline.into()).await,

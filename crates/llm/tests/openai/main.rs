@@ -65,7 +65,8 @@ async fn a_request_reaches_the_server_with_model_schema_and_key() {
     let folder = tempfile::tempdir().unwrap();
     let key_file = folder.path().join("key");
     std::fs::write(&key_file, "key-of-the-test\n").unwrap();
-    let settings = Settings { key_file: Some(key_file), ..Settings::new(vec![server.url.clone()], "model-of-the-test") };
+    let settings =
+        Settings { key_file: Some(key_file), ..Settings::new(vec![server.url.clone()], "model-of-the-test") };
     assert!(!format!("{settings:?}").contains("key-of-the-test"));
     let engine = OpenAi::start(settings, Handle::current()).unwrap();
     let schema = json!({"type": "object"});
@@ -99,7 +100,11 @@ async fn broken_answers_end_as_failed_and_keep_what_came() {
         ("HTTP/1.1 400 No\r\ncontent-length: 6\r\n\r\nsecret".into(), "", "refused"),
         ("secret\r\n\r\n".into(), "", "before it answered"),
         (String::new(), "", "before it answered"),
-        (format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n{half}"), "half", "connection broke"),
+        (
+            format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n{half}"),
+            "half",
+            "connection broke",
+        ),
     ];
     for (answer, came, why) in cases {
         let (text, error) = failure(&answer).await;
@@ -134,7 +139,11 @@ async fn a_prompt_that_is_too_long_is_told_apart() {
 
 #[tokio::test]
 async fn stalls_end_in_time() {
-    let cases = [(String::new(), "begin to answer"), (HEAD.to_owned(), "in the middle"), (format!("{HEAD}{}", text("half")), "in the middle")];
+    let cases = [
+        (String::new(), "begin to answer"),
+        (HEAD.to_owned(), "in the middle"),
+        (format!("{HEAD}{}", text("half")), "in the middle"),
+    ];
     for (answer, why) in cases {
         let bytes = answer.clone().into_bytes();
         let server = Server::start(move |_| Reply::Stall(bytes.clone())).await;

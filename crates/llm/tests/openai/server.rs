@@ -105,9 +105,10 @@ async fn serve(
 async fn tokens(stream: &mut BufReader<TcpStream>, body: &Value) -> std::io::Result<()> {
     stream.write_all(HEAD.as_bytes()).await?;
     let most = body["max_tokens"].as_u64().unwrap_or(0);
-    let mut state = body["messages"].to_string().bytes().fold(body["seed"].as_u64().unwrap_or(0), |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = body["messages"]
+        .to_string()
+        .bytes()
+        .fold(body["seed"].as_u64().unwrap_or(0), |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     for _ in 0..most {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let letter = char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap());

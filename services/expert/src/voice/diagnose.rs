@@ -70,7 +70,8 @@ fn exchange(
         format!("{sign} {}", finding_name(pack, &observation.finding_id, locale))
     });
     let conditions = request.ranked.iter().take(MOST_CONDITIONS);
-    let conditions = conditions.map(|ranked| format!("{} ({:.2})", condition_name(pack, &ranked.condition_id, locale), ranked.score));
+    let conditions = conditions
+        .map(|ranked| format!("{} ({:.2})", condition_name(pack, &ranked.condition_id, locale), ranked.score));
     let passages = response.citations.iter().take(MOST_PASSAGES);
     let passages = passages.map(|cited| neutral(&cited.text.chars().take(MOST_CHARS).collect::<String>()));
     let values = [

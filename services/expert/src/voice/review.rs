@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn a_model_can_only_weaken() {
         let mut moves = edges(&[("a", 90_000), ("b", -40_000), ("c", 9_000), ("d", 700), ("e", 5_000)]);
-        let said = [("a", "half"), ("b", "full"), ("c", "none"), ("d", "half"), ("x", "full"), ("b", "none"), ("e", "more")];
+        let said =
+            [("a", "half"), ("b", "full"), ("c", "none"), ("d", "half"), ("x", "full"), ("b", "none"), ("e", "more")];
         let weighed = |(id, weight): &(&str, &str)| Weighed { id: (*id).to_owned(), weight: (*weight).to_owned() };
         let dropped = weigh(&mut moves, &Answer { findings: said.iter().map(weighed).collect() });
         assert_eq!(moves, edges(&[("a", 45_000), ("b", -40_000), ("e", 5_000)]));

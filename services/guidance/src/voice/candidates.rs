@@ -47,9 +47,11 @@ impl Index {
         }
         let mut offered: Vec<FindingIx> = Vec::new();
         let mut seen = HashSet::new();
-        let refined = |f: &FindingIx| pack.findings.get(f.at()).and_then(|f| f.parent).is_some_and(|p| sure.contains(&p));
+        let refined =
+            |f: &FindingIx| pack.findings.get(f.at()).and_then(|f| f.parent).is_some_and(|p| sure.contains(&p));
         let said: HashSet<String> = parts(text).into_iter().collect();
-        let mut alike: Vec<(FindingIx, f64)> = all().map(|f| (f, self.alike(f, &said))).filter(|(_, a)| *a >= LIKE).collect();
+        let mut alike: Vec<(FindingIx, f64)> =
+            all().map(|f| (f, self.alike(f, &said))).filter(|(_, a)| *a >= LIKE).collect();
         alike.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let likely = alike.into_iter().map(|(finding, _)| finding);
         for finding in sure.iter().copied().chain(all().filter(refined)).chain(likely) {
@@ -67,7 +69,8 @@ impl Index {
     /// The largest share of a phrase of the finding that was said.
     fn alike(&self, finding: FindingIx, said: &HashSet<String>) -> f64 {
         let Some(phrases) = self.findings.get(finding.at()) else { return 0.0 };
-        let share = |parts: &Vec<String>| parts.iter().filter(|p| said.contains(*p)).count() as f64 / parts.len() as f64;
+        let share =
+            |parts: &Vec<String>| parts.iter().filter(|p| said.contains(*p)).count() as f64 / parts.len() as f64;
         phrases.phrases.iter().map(share).fold(0.0, f64::max)
     }
 }

@@ -81,7 +81,8 @@ impl Understood<'_> {
         let ids: Vec<&str> = findings().map(|f| f.id.as_str()).collect();
         let asked = self.request.asked_finding_ids.join(", ");
         let asked = if asked.is_empty() { "-" } else { &asked };
-        let values = [("candidates", rows.join("\n")), ("asked", asked.to_owned()), ("text", fence(&self.request.text))];
+        let values =
+            [("candidates", rows.join("\n")), ("asked", asked.to_owned()), ("text", fence(&self.request.text))];
         let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
         Some(Exchange {
             task: Task::Interpret,

@@ -13,8 +13,8 @@ use wenzhen_language::Interpreter;
 use wenzhen_pack::{FindingIx, Pack};
 use wenzhen_voices::Speaker;
 
-use self::candidates::Index;
 pub(crate) use self::ask::Asked;
+use self::candidates::Index;
 pub(crate) use self::interpret::Understood;
 use crate::Error;
 
