@@ -86,9 +86,7 @@ impl Prompts {
 /// an error.
 pub(crate) fn read(files: &PackFiles, locales: &[Locale], errors: &mut Vec<PackError>) -> Option<Prompts> {
     let own: PackFiles = files.iter().filter(|(path, _)| path.starts_with("prompts/")).collect();
-    if own.iter().next().is_none() {
-        return None;
-    }
+    own.iter().next()?;
     for (path, _) in own.iter() {
         let known = locales.iter().any(|l| FILES.iter().any(|file| path == format!("prompts/{l}/{file}.toml")));
         if !known {

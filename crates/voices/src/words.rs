@@ -20,6 +20,8 @@ pub struct Words {
     task: Task,
     /// Words not given out yet, while they may be thoughts.
     held: Option<String>,
+    /// Thoughts came before: blanks until the first word belong to them.
+    blank: bool,
     bytes: usize,
     /// How it ended; a model that ran out of tokens did not come to an end of its own.
     pub(crate) finish: Option<Finish>,
@@ -27,7 +29,7 @@ pub struct Words {
 
 impl Words {
     pub(crate) fn new(generation: Generation, until: Instant, (metrics, task): (VoiceMetrics, Task)) -> Self {
-        Self { generation, until, metrics, task, held: Some(String::new()), bytes: 0, finish: None }
+        Self { generation, until, metrics, task, held: Some(String::new()), blank: false, bytes: 0, finish: None }
     }
 
     /// The next piece; `None` at the end.
@@ -66,12 +68,17 @@ impl Words {
 
     /// What of a piece is meant to be said.
     fn spoken(&mut self, text: String) -> Option<String> {
-        let Some(held) = &mut self.held else { return Some(text).filter(|t| !t.is_empty()) };
+        let Some(held) = &mut self.held else {
+            let text = if self.blank { text.trim_start().to_owned() } else { text };
+            self.blank &= text.is_empty();
+            return Some(text).filter(|text| !text.is_empty());
+        };
         held.push_str(&text);
         let began = held.trim_start();
         if began.starts_with(THINKS) {
             let said = began.split_once(THOUGHT)?.1.trim_start().to_owned();
             self.held = None;
+            self.blank = said.is_empty();
             return Some(said).filter(|said| !said.is_empty());
         }
         // May still become the mark.
