@@ -80,9 +80,12 @@ pub struct EngineArgs {
     /// How the server is asked for JSON
     #[arg(long, env = "WENZHEN_ENGINE_JSON", value_enum, default_value = "json-schema")]
     pub engine_json: JsonForm,
-    /// Tokens that the server's model has for prompt and answer together
-    #[arg(long, env = "WENZHEN_ENGINE_CONTEXT", value_name = "TOKENS", default_value = "4096", value_parser = value_parser!(u32).range(256..=10_000_000))]
-    pub engine_context: u32,
+    /// Tokens of prompt and answer together [default: candle 8192, openai 4096]
+    #[arg(long, env = "WENZHEN_ENGINE_CONTEXT", value_name = "TOKENS", value_parser = value_parser!(u32).range(256..=10_000_000))]
+    pub engine_context: Option<u32>,
+    /// Generations at once; more wait, and what does not fit is answered by the built-in voice [default: candle 16, openai 64]
+    #[arg(long, env = "WENZHEN_ENGINE_SLOTS", value_name = "N", value_parser = value_parser!(u32).range(1..=4096))]
+    pub engine_slots: Option<u32>,
     /// The longest that one answer may take, in milliseconds; then the built-in voice answers
     #[arg(long, env = "WENZHEN_ENGINE_TIMEOUT_MS", value_name = "MS", default_value = "20000", value_parser = value_parser!(u64).range(100..=600_000))]
     pub engine_timeout_ms: u64,
@@ -128,7 +131,8 @@ impl Default for EngineArgs {
             engine_key_file: None,
             engine_ca: None,
             engine_json: JsonForm::default(),
-            engine_context: 4096,
+            engine_context: None,
+            engine_slots: None,
             engine_timeout_ms: 20_000,
             engine_patience_ms: 60_000,
         }
@@ -219,9 +223,15 @@ impl EngineArgs {
 
     #[cfg(feature = "openai")]
     fn openai(&self, runtime: Handle) -> Result<Arc<dyn Engine>, EngineError> {
-        use wenzhen_llm::openai::{JsonForm as Form, OpenAi, Settings};
+        use wenzhen_llm::openai::{JsonForm as Form, Limits, OpenAi, Settings};
+        let mut limits = Limits::default();
+        if let Some(slots) = self.engine_slots {
+            limits.running = many(slots);
+        }
+        let own = Settings::new(self.engine_url.clone(), self.model.clone().unwrap_or_default());
         let settings = Settings {
-            context_tokens: self.engine_context,
+            limits,
+            context_tokens: self.engine_context.unwrap_or(own.context_tokens),
             key_file: self.engine_key_file.clone(),
             ca_file: self.engine_ca.clone(),
             json: match self.engine_json {
@@ -229,11 +239,15 @@ impl EngineArgs {
                 JsonForm::JsonObject => Form::JsonObject,
                 JsonForm::Plain => Form::Plain,
             },
-            ..Settings::new(self.engine_url.clone(), self.model.clone().unwrap_or_default())
+            ..own
         };
         let engine = OpenAi::start(settings, runtime);
         Ok(Arc::new(engine.map_err(|error| EngineError::Start { voice: "openai", cause: error.to_string() })?))
     }
+}
+
+fn many(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// Keeps the process from being ready until the engine has generated something once, or patience is over.
