@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tonic::transport::Channel;
-use wenzhen_channel::Balanced;
 use wenzhen_empathy::EmpathyServer;
 use wenzhen_expert::ExpertServer;
 use wenzhen_guidance::GuidanceServer;
 use wenzhen_kg::weights::{AutoPublish, WeightStore};
 use wenzhen_kg::{KgServer, WeightMetrics};
 use wenzhen_language::Interpreter;
+use wenzhen_channel::Balanced;
 use wenzhen_orchestrator::agents::Channels;
 use wenzhen_orchestrator::server::turn_bounds;
 use wenzhen_orchestrator::store::{MemoryStore, RedbStore, Store};
@@ -23,8 +23,8 @@ use wenzhen_proto::empathy::v1::empathy_service_server::EmpathyServiceServer;
 use wenzhen_proto::expert::v1::expert_service_server::ExpertServiceServer;
 use wenzhen_proto::guidance::v1::guidance_service_server::GuidanceServiceServer;
 use wenzhen_proto::kg::v1::kg_service_server::KgServiceServer;
-use wenzhen_service::layers::admission::Bounds;
 use wenzhen_service::local::{LocalServer, in_process_guarded};
+use wenzhen_service::layers::admission::Bounds;
 use wenzhen_service::{Guard, Keys, Limits, Metrics, Services};
 
 /// How often consultations whose time is over are looked for.

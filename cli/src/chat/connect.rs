@@ -3,10 +3,10 @@
 use anyhow::Context as _;
 use tonic::transport::{Channel, Endpoint};
 use wenzhen_orchestrator::{AccessRules, auth};
+use wenzhen_service::Keys;
 use wenzhen_pack::Locale;
 use wenzhen_proto::clinical::v1 as clinical;
 use wenzhen_proto::orchestrator::v1::StartConsultationRequest;
-use wenzhen_service::Keys;
 
 use crate::args::ChatArgs;
 use crate::packs;
@@ -38,11 +38,7 @@ impl Connection {
         let key = auth::new_token();
         let mut clinicians = Keys::default();
         clinicians.insert("terminal", &key);
-        let options = Options {
-            place: args.data.place()?,
-            access: AccessRules { clinicians, ..AccessRules::default() },
-            ..Options::new(packs::load(&args.data.packs)?)
-        };
+        let options = Options { place: args.data.place()?, access: AccessRules { clinicians, ..AccessRules::default() }, ..Options::new(packs::load(&args.data.packs)?) };
         let process = Process::start(options).await?;
         Ok(Self { channel: process.channel.clone(), clinician_key: Some(key), process: Some(process) })
     }
