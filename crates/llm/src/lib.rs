@@ -6,9 +6,12 @@
 //! - `contract.rs`: the trait [`Engine`], and what a generation consists of
 //! - `request.rs`, `error.rs`, `generation.rs`: what goes in, how it fails, the stream that comes out
 //! - `stop.rs`: stop strings over pieces of text
+//! - `candle/` (feature `candle`): the engine in this process
 //! - `openai/` (feature `openai`): an engine behind any OpenAI-compatible server
 //! - `testing/` (feature `testing`): the conformance kit, and an engine that says what it is told
 
+#[cfg(feature = "candle")]
+pub mod candle;
 mod contract;
 mod error;
 mod generation;

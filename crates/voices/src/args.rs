@@ -210,9 +210,23 @@ impl EngineArgs {
         }
     }
 
+    #[cfg(not(feature = "candle"))]
     #[allow(clippy::unused_self, reason = "one signature with and without the engine")]
     fn candle(&self) -> Result<Arc<dyn Engine>, EngineError> {
         Err(EngineError::NotBuilt("candle"))
+    }
+
+    #[cfg(feature = "candle")]
+    fn candle(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        use wenzhen_llm::candle::{Candle, Options};
+        let own = Options::default();
+        let slots = self.engine_slots.map_or(own.slots, many);
+        let context = self.engine_context.map_or(own.context, many);
+        let options = Options { slots, waiting: 4 * slots, context, ..own };
+        let path = self.model.clone().unwrap_or_default();
+        let engine = Candle::open(std::path::Path::new(&path), &options);
+        let cause = |error| EngineError::Start { voice: "candle", cause: format!("--model {path}: {error}") };
+        Ok(Arc::new(engine.map_err(cause)?))
     }
 
     #[cfg(not(feature = "openai"))]
