@@ -15,7 +15,8 @@ use support::script::{self, Script};
 use support::{CLINICIAN_KEY, as_clinician, pack, say};
 use wenzhen::client::Session;
 use wenzhen::process::{Options, Process};
-use wenzhen_llm::{Error, Request, Script as Answer, Scripted};
+use wenzhen_llm::candle::{Candle, Options as CandleOptions, random};
+use wenzhen_llm::{Engine, Error, Request, Script as Answer, Scripted};
 use wenzhen_orchestrator::{AccessRules, Knowledge, replay};
 use wenzhen_pack::Locale;
 use wenzhen_pack::prompts::Tasks;
@@ -33,7 +34,12 @@ const HELD: [&str; 7] =
 /// A system that speaks through a scripted model.
 async fn system(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Process {
     let engine = Arc::new(Scripted::with_room(64, 256, answer));
-    let speaker = Speaker::new("scripted", engine, Duration::from_secs(10), VoiceMetrics::default());
+    speaking("scripted", engine, Duration::from_secs(10)).await
+}
+
+/// A system that speaks through an engine.
+async fn speaking(voice: &'static str, engine: Arc<dyn Engine>, patience: Duration) -> Process {
+    let speaker = Speaker::new(voice, engine, patience, VoiceMetrics::default());
     let mut clinicians = Keys::default();
     clinicians.insert("tester", CLINICIAN_KEY);
     let access = AccessRules { clinicians, ..AccessRules::default() };
@@ -107,6 +113,28 @@ async fn a_model_that_is_away_is_done_without_and_the_record_says_so() {
     );
     assert!(models(&events).iter().all(|(model, prompts)| model == "builtin" && prompts.is_empty()));
     system.stop().await;
+}
+
+/// Weights drawn by lot: a real model with a real tokenizer, grammar and batch, and nothing to say.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_with_random_weights_changes_no_consultation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = random::write(random::Shape::TinyQwen3, random::Store::Folder, 11, folder.path()).unwrap();
+    // Its tokens are bytes: the prompts are longer in them than in a real model's.
+    let config = path.join("config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("2048", "8192")).unwrap();
+    let engine = Candle::open(&path, &CandleOptions { slots: 4, ..CandleOptions::default() }).unwrap();
+    let engine: Arc<dyn Engine> = Arc::new(engine);
+    let system = speaking("candle", engine.clone(), Duration::from_millis(1500)).await;
+    let script = scripts().into_iter().find(|script| script.name == "zh_plain_cold").unwrap();
+    assert_eq!(mistakes(&system, &script).await, [] as [String; 0]);
+    let events = events(&system.channel, &script).await.unwrap();
+    assert!(replies(&events).any(|replied| replied.degraded.iter().any(|degraded| degraded.fell_back)));
+    system.stop().await;
+    let made = engine.statistics();
+    assert!(made.generated_tokens > 0 && made.reused_tokens > 0, "it generated, and read its rules once: {made:?}");
+    engine.close();
 }
 
 fn replies(events: &[api::Event]) -> impl Iterator<Item = &api::Replied> {

@@ -11,6 +11,7 @@ mod fault;
 mod fence;
 mod json;
 mod metrics;
+mod native;
 mod speaker;
 mod words;
 
@@ -18,5 +19,6 @@ pub use args::{EngineArgs, EngineError, Voice};
 pub use fault::Fault;
 pub use fence::{fence, neutral, quoted};
 pub use metrics::{Task, VoiceMetrics};
+pub use native::native;
 pub use speaker::{Exchange, Speaker};
 pub use words::Words;

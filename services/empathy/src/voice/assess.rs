@@ -82,7 +82,7 @@ impl Model {
             urgent.clone_into(&mut response.preface);
         } else if assessment.necessity() == EmpathyNecessity::None {
             response.preface.clear();
-        } else if sayable(preface) && clean(guard, &Draft::default(), preface) {
+        } else if sayable(preface) && clean(guard, (&Draft::default(), felt.locale), preface) {
             preface.clone_into(&mut response.preface);
         } else {
             response.degraded.push(Fault::Guard.degradation(Agent::Empathy));

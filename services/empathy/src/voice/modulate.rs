@@ -47,7 +47,7 @@ impl Model {
         let exchange = around.exchange().ok_or(Fault::Internal)?;
         let epoch = around.request.pins.as_ref().map_or(0, |pins| pins.weight_epoch);
         let pins = self.speaker.pins(around.pack, epoch);
-        let mut rewriting = Rewriting::new(guard.clone(), around.draft.clone(), pins);
+        let mut rewriting = Rewriting::new(guard.clone(), (around.draft.clone(), around.locale), pins);
         if around.request.order() == Order::EmpathyToFact {
             rewriting.comfort(&self.speaker.text(exchange).await?)?;
             return Ok(rewriting);
@@ -113,6 +113,7 @@ const fn subject(subject: Subject) -> &'static str {
 pub(crate) struct Rewriting {
     guard: Guard,
     draft: Draft,
+    locale: Locale,
     pins: Pins,
     /// Where the model is still speaking.
     words: Option<Words>,
@@ -128,16 +129,16 @@ pub(crate) struct Rewriting {
 }
 
 impl Rewriting {
-    fn new(guard: Guard, draft: Draft, pins: Pins) -> Self {
+    fn new(guard: Guard, (draft, locale): (Draft, Locale), pins: Pins) -> Self {
         let (words, splitter, said, ready) = (None, Splitter::default(), HashSet::new(), VecDeque::new());
-        Self { guard, draft, pins, words, splitter, said, ready, spoke: false, fault: None, done: false }
+        Self { guard, draft, locale, pins, words, splitter, said, ready, spoke: false, fault: None, done: false }
     }
 
     /// Comfort alone, which the draft as it is follows.
     fn comfort(&mut self, text: &str) -> Result<(), Fault> {
         let sentences = split(text.trim());
         let few = (1..=MOST_SENTENCES).contains(&sentences.len());
-        let clean = |sentence: &Sentence| clean(&self.guard, &Draft::default(), &sentence.text);
+        let clean = |sentence: &Sentence| clean(&self.guard, (&Draft::default(), self.locale), &sentence.text);
         if !few || !sentences.iter().all(clean) {
             return Err(Fault::Guard);
         }
@@ -175,7 +176,7 @@ impl Rewriting {
         }
         let slots: Vec<String> = slots(&sentence.text).map(str::to_owned).collect();
         let again = slots.iter().any(|slot| self.said.contains(slot));
-        if again || !clean(&self.guard, &self.draft, &sentence.text) {
+        if again || !clean(&self.guard, (&self.draft, self.locale), &sentence.text) {
             return self.stop(Some(Fault::Guard));
         }
         self.said.extend(slots);

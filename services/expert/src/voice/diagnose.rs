@@ -1,11 +1,11 @@
 //! The draft in a model's words, around the same slots. It is taken as a whole or not at all.
 
-use wenzhen_facts::{Guard, validate};
+use wenzhen_facts::{Guard, Piece, pieces, validate};
 use wenzhen_pack::prompts::fill;
 use wenzhen_pack::{Locale, Pack};
 use wenzhen_proto::clinical::v1::{Agent, Draft, FindingState, Urgency};
 use wenzhen_proto::expert::v1::{DiagnoseRequest, DiagnoseResponse};
-use wenzhen_voices::{Exchange, Fault, Task, neutral};
+use wenzhen_voices::{Exchange, Fault, Task, native, neutral};
 
 use super::{Model, condition_name, finding_name};
 
@@ -31,7 +31,7 @@ impl Model {
             Some(exchange) => self.speaker.text(exchange).await,
             None => Err(Fault::Internal),
         };
-        let worded = worded.and_then(|text| sound(guard, draft, text.trim()));
+        let worded = worded.and_then(|text| sound(guard, (draft, locale), text.trim()));
         match self.speaker.counted(Task::Diagnose, worded) {
             Ok(draft) => {
                 response.draft = Some(draft);
@@ -44,9 +44,16 @@ impl Model {
 }
 
 /// The draft with other words: every fact in its slot once, and nothing that the guard objects to.
-fn sound(guard: &Guard, draft: &Draft, text: &str) -> Result<Draft, Fault> {
+fn sound(guard: &Guard, (draft, locale): (&Draft, Locale), text: &str) -> Result<Draft, Fault> {
     let worded = Draft { text: text.to_owned(), ..draft.clone() };
     validate(&worded).map_err(|_| Fault::Malformed)?;
+    let words: String = pieces(text)
+        .iter()
+        .filter_map(|piece| if let Piece::Text(text) = piece { Some(*text) } else { None })
+        .collect();
+    if !native(&words, locale) {
+        return Err(Fault::Malformed);
+    }
     let mut session = guard.session(draft);
     session.push(text);
     let (_, report) = session.finish();

@@ -1,12 +1,12 @@
 //! A question in a model's words. It must say exactly what the frame would have asked, as our own lexicon reads it.
 
 use wenzhen_facts::{ViolationKind, split};
-use wenzhen_language::{Interpreter, detect_locale};
+use wenzhen_language::Interpreter;
 use wenzhen_pack::prompts::fill;
 use wenzhen_pack::{FindingIx, Locale, Pack};
 use wenzhen_proto::clinical::v1::{Agent, Draft};
 use wenzhen_proto::guidance::v1::{AskRequest, AskResponse};
-use wenzhen_voices::{Exchange, Fault, Task};
+use wenzhen_voices::{Exchange, Fault, Task, native};
 
 use super::{Checks, Model};
 use crate::convert;
@@ -93,7 +93,7 @@ impl Wording<'_> {
     fn sound(&self, text: &str) -> bool {
         let ends = text.ends_with(['?', '？']) && text.matches(['?', '？']).count() == 1;
         let one = !text.contains('\n') && split(text).len() == 1 && text.chars().count() <= MOST_CHARS;
-        let language = detect_locale(text) == Some(self.asked.checked.locale);
+        let language = native(text, self.asked.checked.locale);
         ends && one && language && self.clean(text) && self.exact(text)
     }
 
