@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use wenzhen_llm::candle::random::Shape;
 use wenzhen_pack::Locale;
 use wenzhen_service::config::{LimitArgs, LogArgs, OtlpArgs, Secret};
+use wenzhen_voices::EngineArgs;
 
 /// Wenzhen: a consultation that asks before it answers.
 ///
@@ -50,6 +52,9 @@ pub enum Command {
     /// Measure
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Language models
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Load one agent alone, or the orchestrator with whole consultations
     #[command(after_long_help = LOAD_HELP)]
     Load(LoadArgs),
@@ -114,6 +119,9 @@ pub struct ChatArgs {
     /// Where packs and consultations are
     #[command(flatten)]
     pub data: DataArgs,
+    /// Who speaks
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Conventions of terminals that are kept in the environment.
@@ -151,6 +159,9 @@ pub struct ServeArgs {
     /// Where packs and consultations are
     #[command(flatten)]
     pub data: DataArgs,
+    /// Who speaks
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Pack tools.
@@ -168,6 +179,69 @@ pub enum PackCommand {
 pub enum BenchCommand {
     /// Whole turns through every service of this process
     Turn(BenchTurnArgs),
+    /// A language model on this machine
+    Llm(BenchLlmArgs),
+}
+
+/// Options of `bench llm`.
+#[derive(Args, Debug, Clone)]
+pub struct BenchLlmArgs {
+    /// A folder in Hugging Face's layout, or a GGUF file
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Tokens of each prompt
+    #[arg(long, default_value = "256")]
+    pub prompt: usize,
+    /// Tokens that each sequence goes on by
+    #[arg(long, default_value = "64")]
+    pub generate: usize,
+    /// Sequences at once, one measurement each
+    #[arg(long, value_delimiter = ',', default_value = "1,4,8,16")]
+    pub batch: Vec<usize>,
+    /// Round the weights to 8 bits
+    #[arg(long)]
+    pub eight_bits: bool,
+    /// Leave out what reusing a shared beginning saves
+    #[arg(long)]
+    pub no_shared: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Language-model tools.
+#[derive(Subcommand, Debug)]
+pub enum ModelCommand {
+    /// Write a model with random weights, for tests and measurements
+    Random(ModelRandomArgs),
+}
+
+/// Options of `model random`.
+#[derive(Args, Debug, Clone)]
+pub struct ModelRandomArgs {
+    /// tiny-qwen2, tiny-qwen3, tiny-llama, qwen2.5-0.5b or qwen3-0.6b
+    #[arg(long)]
+    pub shape: Shape,
+    /// The folder to write to
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Write a GGUF file instead of a folder in Hugging Face's layout
+    #[arg(long)]
+    pub gguf: Option<Gguf>,
+    /// Seed of the weights
+    #[arg(long, default_value = "1")]
+    pub seed: u64,
+}
+
+/// Blocks of weights in a GGUF file.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gguf {
+    /// 8 bits
+    #[value(name = "q8_0")]
+    Q8,
+    /// About 4.8 bits, mixed
+    #[value(name = "q4_k_m")]
+    Q4,
 }
 
 /// Options of `bench turn`.

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod chat;
 pub mod client;
 pub mod load;
+pub mod model;
 pub mod packs;
 pub mod process;
 pub mod serve;

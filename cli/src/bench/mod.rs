@@ -2,6 +2,7 @@
 
 mod cold;
 mod driver;
+mod llm;
 mod report;
 
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
+
+pub use llm::llm;
 
 use crate::args::BenchTurnArgs;
 use crate::packs;
