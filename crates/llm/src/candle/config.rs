@@ -163,10 +163,16 @@ impl Config {
     fn checked(self) -> Result<Self, LoadError> {
         let wrong = [
             (self.layers == 0 || self.vocabulary == 0 || self.context == 0, "it has no layers, vocabulary or context"),
-            (self.heads == 0 || self.kv_heads == 0 || self.heads % self.kv_heads.max(1) != 0, "heads do not divide"),
-            (self.hidden == 0 || self.hidden % 16 != 0, "the width is no multiple of 16"),
-            (self.feed_forward == 0 || self.feed_forward % 16 != 0, "the feed-forward width is no multiple of 16"),
-            (self.head_dim == 0 || self.head_dim % 16 != 0, "the width of a head is no multiple of 16"),
+            (
+                self.heads == 0 || self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads.max(1)),
+                "heads do not divide",
+            ),
+            (self.hidden == 0 || !self.hidden.is_multiple_of(16), "the width is no multiple of 16"),
+            (
+                self.feed_forward == 0 || !self.feed_forward.is_multiple_of(16),
+                "the feed-forward width is no multiple of 16",
+            ),
+            (self.head_dim == 0 || !self.head_dim.is_multiple_of(16), "the width of a head is no multiple of 16"),
             (!(self.epsilon >= 0.0 && self.epsilon < 1.0), "the norms' epsilon is not in [0, 1)"),
         ];
         match wrong.iter().find(|(wrong, _)| *wrong) {

@@ -120,7 +120,7 @@ impl Q8 {
 
     /// Whether a matrix of this shape can be laid out in tiles.
     pub(crate) fn fits(outputs: usize, width: usize) -> bool {
-        outputs % TILE == 0 && width % BLOCK == 0
+        outputs.is_multiple_of(TILE) && width.is_multiple_of(BLOCK)
     }
 
     fn apply(&self, x: &[f32], out: &mut [f32]) {

@@ -29,7 +29,7 @@ pub(crate) struct Attention<'a> {
 #[inline(always)]
 pub(crate) fn attend<S: Simd>(attention: &Attention<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
     let used = attention.seen.iter().rposition(|seen| *seen > 0).map_or(0, |last| last + 1);
-    let wide = attention.dimensions % 64 == 0;
+    let wide = attention.dimensions.is_multiple_of(64);
     match (used, wide) {
         (0, _) => {}
         (1, true) => lanes::<S, 1, 4>(attention, scores, out),

@@ -149,7 +149,7 @@ impl Tier {
         let (weights, scales) = tile;
         assert!(weights.len() == blocks * q8::TILE_BYTES && scales.len() == blocks * q8::TILE);
         assert!(inputs.quants.len() == inputs.scales.len() * q8::BLOCK);
-        assert!(inputs.corrections.len() == inputs.scales.len() && inputs.scales.len() % blocks == 0);
+        assert!(inputs.corrections.len() == inputs.scales.len() && inputs.scales.len().is_multiple_of(blocks));
         call!(self, q8_tile((weights.as_ptr(), scales.as_ptr()), inputs, blocks, out));
     }
 
@@ -158,7 +158,7 @@ impl Tier {
     /// # Safety
     /// `out` is valid for as many elements as there are weight rows, at `r * stride` for each row of the inputs.
     pub(crate) unsafe fn dense<E: Element>(self, weights: &[E], x: &[f32], width: usize, out: (*mut f32, usize)) {
-        assert!(width % 16 == 0 && weights.len() % width == 0 && x.len() % width == 0);
+        assert!(width.is_multiple_of(16) && weights.len().is_multiple_of(width) && x.len().is_multiple_of(width));
         call!(self, dense(weights, x, width, out));
     }
 

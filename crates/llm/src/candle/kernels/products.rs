@@ -32,7 +32,7 @@ pub(crate) fn q8(
     (outputs, blocks): (usize, usize),
     out: &mut [f32],
 ) {
-    assert!(outputs % TILE == 0 && out.len() * blocks == inputs.scales.len() * outputs);
+    assert!(outputs.is_multiple_of(TILE) && out.len() * blocks == inputs.scales.len() * outputs);
     if out.is_empty() {
         return;
     }

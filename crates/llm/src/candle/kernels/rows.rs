@@ -5,7 +5,7 @@ use super::simd::Simd;
 /// Root-mean-square norm (Zhang and Sennrich, 2019): `out = x / sqrt(mean(x²) + ε) · weight`.
 #[inline(always)]
 pub(crate) fn normalise<S: Simd>(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
-    assert!(x.len() == weight.len() && out.len() == x.len() && x.len() % 16 == 0);
+    assert!(x.len() == weight.len() && out.len() == x.len() && x.len().is_multiple_of(16));
     // SAFETY: the lengths were checked; the caller has the tier's features.
     unsafe {
         let mut squares = S::splat(0.0);
@@ -24,7 +24,7 @@ pub(crate) fn normalise<S: Simd>(x: &[f32], weight: &[f32], epsilon: f32, out: &
 /// The gated unit of the feed-forward part (Shazeer, 2020): `out = gate · sigmoid(gate) · up`.
 #[inline(always)]
 pub(crate) fn gate<S: Simd>(gate: &[f32], up: &[f32], out: &mut [f32]) {
-    assert!(gate.len() == up.len() && out.len() == gate.len() && gate.len() % 16 == 0);
+    assert!(gate.len() == up.len() && out.len() == gate.len() && gate.len().is_multiple_of(16));
     // SAFETY: the lengths were checked; the caller has the tier's features.
     unsafe {
         for at in (0..gate.len()).step_by(16) {

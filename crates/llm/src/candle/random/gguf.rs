@@ -105,7 +105,7 @@ fn tensors(plan: &Plan, store: Store, seed: u64) -> candle_core::Result<Vec<(Str
 /// half of the layers.
 fn kind(plan: &Plan, store: Store, weight: &Weight) -> GgmlDType {
     let width = weight.shape.last().copied().unwrap_or(0);
-    if store != Store::GgufQ4 || width % GgmlDType::Q4K.block_size() != 0 {
+    if store != Store::GgufQ4 || !width.is_multiple_of(GgmlDType::Q4K.block_size()) {
         return GgmlDType::Q8_0;
     }
     let layer = weight.name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.'));

@@ -150,18 +150,34 @@ impl Stored {
     }
 
     /// In the form in which it is to be kept; what has no 8-bit form stays as it is.
+    ///
+    /// Blocks of fewer bits become blocks of 8 as well: candle would keep them twice, once rearranged, which takes more
+    /// memory than 8 bits, and its products are slower.
     fn formed(self, form: Form, (outputs, width): (usize, usize)) -> Result<Self, LoadError> {
         match (form, self) {
-            (Form::Stored, stored) => Ok(stored),
-            (Form::Q8, stored @ Self::Q8(_)) => Ok(stored),
-            (Form::Q8, stored) if Q8::fits(outputs, width) => {
+            (Form::F32, stored) => stored.numbers().map(Self::F32),
+            (Form::Stored | Form::Q8, Self::Candle(tensor)) if Q8::fits(outputs, width) => rounded(&tensor, outputs),
+            (Form::Q8, stored @ (Self::F32(_) | Self::F16(_) | Self::Bf16(_))) if Q8::fits(outputs, width) => {
                 let tensor = Tensor::from_vec(stored.numbers()?, (outputs, width), &Device::Cpu)?;
                 Ok(Self::Q8(QTensor::quantize(&tensor, GgmlDType::Q8_0)?.data()?.into_owned()))
             }
-            (Form::Q8, stored) => Ok(stored),
-            (Form::F32, stored) => stored.numbers().map(Self::F32),
+            (_, stored) => Ok(stored),
         }
     }
+}
+
+/// Rounds blocks of another kind to 8 bits, some rows at a time: a wide copy of an embedding would be the largest thing
+/// in memory.
+fn rounded(tensor: &QTensor, outputs: usize) -> Result<Stored, LoadError> {
+    const ROWS: usize = 4096;
+    let mut bytes = Vec::new();
+    for from in (0..outputs).step_by(ROWS) {
+        let to = outputs.min(from + ROWS);
+        let ids = Tensor::arange(from as u32, to as u32, &Device::Cpu)?;
+        let rows = QTensor::quantize(&tensor.embedding(&ids)?, GgmlDType::Q8_0)?;
+        bytes.extend_from_slice(&rows.data()?);
+    }
+    Ok(Stored::Q8(bytes))
 }
 
 fn widen_q8(bytes: &[u8]) -> Vec<f32> {
@@ -184,7 +200,7 @@ fn join(parts: Vec<Stored>, each: &[usize], width: usize) -> Result<Linear, Load
         let parts = parts.into_iter().zip(each).map(|(part, outputs)| part.tensor((*outputs, width)));
         return Ok(Linear::Candle { parts: parts.collect::<Result<_, _>>()?, outputs, width });
     }
-    if width % 16 != 0 {
+    if !width.is_multiple_of(16) {
         return Err(LoadError::Unsupported(format!("a matrix {width} wide, which is no multiple of 16")));
     }
     if parts.iter().all(|part| matches!(part, Stored::F16(_))) {
