@@ -124,3 +124,5 @@ def write(net, folder, config, pictures):
     (folder / "model.json").write_text(json.dumps(config, indent=2) + "\n")
     reloaded, _ = load(folder)
     save_file(golden(reloaded, pictures), folder / "golden.safetensors")
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)
