@@ -1,5 +1,6 @@
 """Batches for the trunk: light, white balance and geometry varied, then FORMAT.md's step 6 and 7."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -11,18 +12,23 @@ LUMA = torch.from_numpy(pipe.LUMA)[None, :, None, None]
 
 
 def planes(crop, alpha):
-    """u8 arrays (N,H,W,3) and (N,H,W) to one float tensor N x 4 x H x W, alpha 0-1."""
-    rgb = torch.as_tensor(crop).permute(0, 3, 1, 2).float()
-    return torch.cat([rgb, torch.as_tensor(alpha)[:, None].float() / 255], 1)
+    """u8 arrays (N,3,H,W) and (N,H,W) to one float tensor N x 4 x H x W, alpha 0-1."""
+    count, _, height, width = crop.shape
+    out = torch.empty(count, 4, height, width)
+    out[:, :3] = torch.from_numpy(np.ascontiguousarray(crop))
+    out[:, 3] = torch.as_tensor(alpha)
+    out[:, 3] /= 255
+    return out
 
 
 def finish(x):
     """Gain, fill and normalisation: N x 4 to the trunk's N x 3."""
     rgb, a = x[:, :3], x[:, 3:]
-    luma = (rgb * LUMA * a).sum((1, 2, 3)) / a.sum((1, 2, 3)).clamp(min=1e-6)
+    luma = ((rgb * a).sum((2, 3)) * LUMA[:, :, 0, 0]).sum(1) / a.sum((1, 2, 3)).clamp(min=1e-6)
     gain = (pipe.TARGET_LUMA / luma.clamp(min=1e-6)).clamp(pipe.MIN_GAIN, pipe.MAX_GAIN)
-    rgb = (rgb * gain[:, None, None, None]).clamp(max=255) * a + pipe.FILL * (1 - a)
-    return ((rgb / 255 - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+    rgb = (rgb * gain[:, None, None, None]).clamp_(max=255).sub_(pipe.FILL).mul_(a).add_(pipe.FILL)
+    rgb = rgb.mul_(1 / (255 * STD)).sub_(MEAN / STD)
+    return rgb.contiguous(memory_format=torch.channels_last)
 
 
 def geometry(x, generator, strength):
@@ -43,26 +49,25 @@ def geometry(x, generator, strength):
     return F.grid_sample(x, grid, mode="bilinear", align_corners=False)
 
 
-def light(x, generator, strength):
-    """White balance, contrast, exposure, uneven light and noise."""
-    count = len(x)
-
-    def normal(*shape):
-        return torch.randn(count, *shape, generator=generator)
-
-    rgb = x[:, :3] / 255
-    cast = torch.exp(normal(3, 1, 1) * 0.025 * strength)
-    gamma = torch.exp(normal(1, 1, 1) * 0.12 * strength)
-    ramp = torch.linspace(-1, 1, x.shape[-1])
-    slope = 1 + 0.06 * strength * (normal(1, 1, 1) * ramp + normal(1, 1, 1) * ramp[:, None])
-    rgb = (rgb * cast * slope).clamp(1e-4, 1) ** gamma
-    noise = torch.randn(rgb.shape, generator=generator) * (0.015 * strength) * torch.rand(count, 1, 1, 1, generator=generator)
-    return torch.cat([(rgb + noise).clamp(0, 1) * 255, x[:, 3:]], 1)
+def light(crop, rng, strength):
+    """White balance, exposure and tone curve of u8 crops, through one table per channel."""
+    count = len(crop)
+    cast = np.exp(rng.normal(0, 0.025 * strength, (count, 3, 1)))
+    gamma = np.exp(rng.normal(0, 0.12 * strength, (count, 1, 1)))
+    exposure = np.exp(rng.normal(0, 0.08 * strength, (count, 1, 1)))
+    level = (np.arange(256) / 255)[None, None]
+    tables = np.clip((level**gamma) * cast * exposure * 255 + 0.5, 0, 255).astype(np.uint8)
+    out = np.empty((count, 3, *crop.shape[1:3]), np.uint8)
+    for k in range(count):
+        for c in range(3):
+            np.take(tables[k, c], crop[k, :, :, c], out=out[k, c])
+    return out
 
 
 def batch(crop, alpha, generator=None, strength=1.0):
     """The trunk's input for u8 crops; augmented where a generator is given."""
-    x = planes(crop, alpha)
-    if generator is not None:
-        x = light(geometry(x, generator, strength), generator, strength)
-    return finish(x)
+    if generator is None:
+        return finish(planes(np.asarray(crop).transpose(0, 3, 1, 2), alpha))
+    rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+    x = planes(light(crop, rng, strength), alpha)
+    return finish(geometry(x, generator, strength))

@@ -27,14 +27,14 @@ def motion(rng, rgb, length):
 def illuminate(rng, rgb, strength):
     """Uneven light, exposure, white balance and tone curve; `strength` 0 to 1."""
     size = rgb.shape[:2]
-    field = 1 + strength * 0.12 * smooth(rng, size, 2)
+    field = 1 + strength * rng.uniform(0, 0.09) * smooth(rng, size, 2)
     exposure = np.exp(rng.normal(0, 0.16 * strength))
-    warm, tint = rng.normal(0, 0.045 * strength), rng.normal(0, 0.02 * strength)
+    warm, tint = rng.normal(0, 0.03 * strength), rng.normal(0, 0.015 * strength)
     gains = np.array([1 + warm, 1 + tint, 1 - warm], np.float32)
     rgb = np.clip(rgb * (field[..., None] * exposure * gains), 0, 1.3)
     rgb = rgb ** np.float32(np.exp(rng.normal(0, 0.13 * strength)))
     grey = rgb.mean(2, keepdims=True)
-    return np.clip(grey + (rgb - grey) * rng.uniform(1 - 0.2 * strength, 1 + 0.2 * strength), 0, 1)
+    return np.clip(grey + (rgb - grey) * rng.uniform(1 - 0.12 * strength, 1 + 0.12 * strength), 0, 1)
 
 
 def sensor(rng, rgb, noise):

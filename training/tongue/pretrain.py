@@ -147,6 +147,7 @@ def main():
     parser.add_argument("--head-epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--version", default="1")
+    parser.add_argument("--only", choices=("segment", "heads"), help="train one part and stop")
     parser.add_argument("--off", nargs="*", default=[], help="heads to ship switched off")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -154,8 +155,12 @@ def main():
     train, valid = rendered.load(args.train), rendered.load(args.valid)
     say(f"{len(train['labels'])} training and {len(valid['labels'])} validation pictures")
     net = TongueNet().to(memory_format=torch.channels_last)
-    train_segment(net, train, valid, args.work, args.segment_epochs)
-    train_heads(net, train, valid, args.work, args.head_epochs)
+    if args.only != "heads":
+        train_segment(net, train, valid, args.work, args.segment_epochs)
+    if args.only != "segment":
+        train_heads(net, train, valid, args.work, args.head_epochs)
+    if args.only:
+        return
     config = export.description(args.version, heads=calibrate(net, valid, args.off))
     rng = np.random.default_rng(77)
     wanted = {"sharp": 1, "whole": 1}

@@ -41,7 +41,7 @@ def draw_traits(rng, wanted=None):
     labels.update(tongue=1, sharp=int(rng.random() > 0.07), whole=int(rng.random() > 0.07))
     labels.update(wanted or {})
     body = labels["body_colour"]
-    blood = rng.uniform(*((0.42, 0.7), (0.78, 1.08), (1.18, 1.75))[body])
+    blood = rng.uniform(*((0.22, 0.44), (0.5, 0.74), (0.82, 1.3))[body])
     purple = rng.uniform(0, 1) if rng.random() < (0.1, 0.15, 0.45)[body] else rng.uniform(0, 0.15)
     yellow = rng.uniform(*((0.0, 0.1), (0.27, 0.48), (0.65, 1.0))[labels["coating_colour"]])
     opacity = rng.uniform(*((0.0, 0.09), (0.2, 0.45), (0.58, 0.92))[labels["coating_thickness"]])
@@ -57,17 +57,17 @@ def tooth_marks(rng, theta, degree):
     """Relative notch depth along the contour table, and where the marks are (0-1)."""
     if degree == 0:
         return np.zeros_like(theta), np.zeros_like(theta)
-    low, high = ((0.008, 0.022), (0.03, 0.07))[degree - 1]
+    low, high = ((0.007, 0.016), (0.021, 0.058))[degree - 1]
     notch, trace = np.zeros_like(theta), np.zeros_like(theta)
     for side in (0, 1):
         if degree == 1 and rng.random() < 0.25:
             continue
-        at, end = rng.uniform(-0.55, 0.1), rng.uniform(0.7, 1.25)
-        pitch = rng.uniform(0.15, 0.27)
+        at, end = rng.uniform(-0.4, 0.25), rng.uniform(0.75, 1.4)
+        pitch = rng.uniform(0.18, 0.42)
         while at < end:
             centre = at if side == 0 else np.pi - at
             delta = np.abs((theta - centre + np.pi) % (2 * np.pi) - np.pi)
-            width = pitch * rng.uniform(0.22, 0.4)
+            width = pitch * rng.uniform(0.2, 0.42)
             if rng.random() < (0.7, 0.92)[degree - 1]:
                 bump = np.exp(-((delta / width) ** 1.6))
                 notch += rng.uniform(low, high) * bump
@@ -85,8 +85,8 @@ def contour(rng, degree):
     top, tip = (theta + np.pi / 2) / rng.uniform(0.25, 0.6), (theta - np.pi / 2) / rng.uniform(0.08, 0.4)
     radius *= 1 - rng.uniform(0, 0.16) * np.exp(-(top**2))
     radius *= 1 + rng.choice([-1, 1], p=[0.4, 0.6]) * rng.uniform(0, 0.05) * np.exp(-(tip**2))
-    for k in range(2, 8):
-        radius *= 1 + rng.normal(0, 0.03 / k) * np.cos(k * theta + rng.uniform(0, 7))
+    for k in range(2, 13):
+        radius *= 1 + rng.normal(0, 0.035 / k**1.3) * np.cos(k * theta + rng.uniform(0, 7))
     notch, trace = tooth_marks(rng, theta, degree)
     return theta, radius * (1 - notch), trace
 
@@ -118,8 +118,8 @@ def place(rng, degree, size=SIZE):
     aspect = rng.uniform(0.62, 1.2)
     height, width = (size, round(size / aspect)) if aspect > 1 else (round(size * aspect), size)
     wide = width * rng.uniform(0.29, 0.45)
-    half = min(wide * rng.uniform(0.55, 1.4), height * rng.uniform(0.38, 0.5))
-    wide = max(wide, half * 0.6)
+    half = min(wide * rng.uniform(0.7, 1.5), height * rng.uniform(0.38, 0.5))
+    wide = min(max(wide, half * 0.6), half * 1.35)
     centre = (width * (0.5 + rng.normal(0, 0.03)), height * (0.52 + rng.normal(0, 0.03)))
     angle = rng.normal(0, 0.09)
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -162,19 +162,19 @@ def coat(rng, frame, traits, picture, cracks):
     """Lays the coating over the body."""
     reach, edge = rng.uniform(-0.25, 1.1), rng.uniform(0.1, 0.5)
     shape = step(frame.inside, 0.0, edge) * step(frame.v, reach + 0.5, reach - 0.6)
-    shape *= np.clip(0.85 + rng.uniform(0.05, 0.25) * fractal(rng, frame.size, 4), 0.1, 1.25)
+    shape *= np.clip(0.85 + rng.uniform(0.03, 0.18) * fractal(rng, frame.size, 4), 0.1, 1.25)
     if rng.random() < 0.3:
         shape *= step(np.abs(frame.u), 1.1, rng.uniform(0.2, 0.8))
     fine = grain(rng, frame.size, rng.uniform(0.5, 1.3) * frame.half / 85)
-    rough = (1 - 0.85 * traits.grease) * rng.choice([rng.uniform(0.1, 0.3), rng.uniform(0.2, 0.5)])
+    rough = (1 - 0.85 * traits.grease) * rng.choice([rng.uniform(0.05, 0.2), rng.uniform(0.15, 0.4)])
     clump = traits.grease * rng.uniform(0.05, 0.2) * smooth(rng, frame.size, 18)
     alpha = np.clip(traits.opacity * shape * (1 + rough * fine + clump), 0, 0.97)
     if traits.grease > 0.5:
         alpha = np.clip(alpha * 1.25 - 0.06, 0, 0.97)
     alpha *= 1 - 0.75 * cracks
-    white = np.array([0.90, 0.86, 0.85], np.float32) * rng.uniform(0.9, 1.05)
-    yellow = np.array([0.86, 0.72, 0.40], np.float32) * rng.uniform(0.85, 1.05)
-    yellow *= np.array([1, rng.uniform(0.9, 1.05), rng.uniform(0.75, 1.2)], np.float32)
+    white = np.array([0.94, 0.88, 0.87], np.float32) * rng.uniform(0.92, 1.05)
+    yellow = np.array([0.86, rng.uniform(0.68, 0.76), rng.uniform(0.36, 0.52)], np.float32)
+    yellow *= rng.uniform(0.88, 1.05)
     tone = traits.yellow * np.clip(0.62 + 0.5 * shape + 0.12 * smooth(rng, frame.size, 5), 0.2, 1.15)
     colour = white + (yellow - white) * tone[..., None]
     blend(picture, colour, alpha)
@@ -191,17 +191,20 @@ def crack_lines(rng, frame, degree):
         paths.append(path)
         for _ in range(rng.integers(0, (3, 8)[degree - 1])):
             from_ = path[rng.integers(2, len(path))]
-            side = rng.choice([-1, 1]) * rng.uniform(0.3, 1.4)
+            side = rng.choice([-1, 1]) * rng.uniform(0.2, 1.2)
             size = frame.wide * rng.uniform(0.06, 0.35)
             paths.append(random_walk(rng, from_, down + side, size, 0.5, 9))
-    spread = rng.uniform(0.1, 0.45)
-    for _ in range(rng.integers(0 if mid else 2, (5, 12)[degree - 1])):
-        start = frame.pixel(rng.normal(0, spread), rng.uniform(-0.65, 0.6))
-        size = frame.half * rng.uniform(*((0.06, 0.3), (0.12, 0.55))[degree - 1])
-        heading = down + rng.normal(0, 0.35) if rng.random() < 0.7 else rng.uniform(0, np.pi)
+    net = degree == 2 and rng.random() < 0.3
+    spread = rng.uniform(0.15, 0.4) if net else rng.uniform(0.05, 0.3)
+    centre = rng.uniform(-0.4, 0.3)
+    more = rng.integers(6, 15) if net else rng.integers(0 if mid else 2, (4, 8)[degree - 1])
+    for _ in range(more):
+        start = frame.pixel(rng.normal(0, spread), rng.normal(centre, 0.3))
+        size = frame.half * rng.uniform(*((0.06, 0.3), (0.12, 0.6))[degree - 1]) * (0.6 if net else 1)
+        heading = rng.uniform(0, np.pi) if net or rng.random() < 0.15 else down + rng.normal(0, 0.25)
         paths.append(random_walk(rng, start, heading, size, 0.5, 10))
-    low, high = ((0.14, 0.36), (0.4, 0.85))[degree - 1]
-    thin, thick = ((0.5, 1.1), (0.9, 2.3))[degree - 1]
+    low, high = ((0.08, 0.26), (0.3, 0.75))[degree - 1]
+    thin, thick = ((0.4, 0.9), (0.8, 2.0))[degree - 1]
     out = []
     for path in paths:
         taper = np.sin(np.linspace(0.3, np.pi - 0.2, len(path))) * rng.uniform(0.6, 1.4, len(path))
@@ -216,14 +219,14 @@ def crack_map(rng, frame, degree):
         return np.zeros(frame.size, np.float32)
     lines = strokes(frame.size, crack_lines(rng, frame, degree))
     soft = gaussian_filter(lines, rng.uniform(0.35, 0.8), truncate=2.5)
-    wide = gaussian_filter(lines, rng.uniform(1.5, 3.0) * frame.half / 85, truncate=2)
-    return np.minimum(soft * 1.15 + rng.uniform(0, 0.6) * wide, 1) * (frame.inside > 0.03)
+    wide = gaussian_filter(lines, rng.uniform(1.5, 4.0) * frame.half / 85, truncate=2)
+    return np.minimum(soft * 1.15 + rng.uniform(0.1, 0.9) * wide, 1) * (frame.inside > 0.03)
 
 
-def relief(rng, frame, picture, cracks):
+def relief(rng, frame, picture, cracks, degree):
     """Shading: dome, median groove, papillae, cracks, tooth marks, shadow at the root."""
     round_ = np.sqrt(np.clip(1 - (1 - frame.inside.clip(0)) ** rng.uniform(2, 7), 0, 1))
-    light = 1 - rng.uniform(0.1, 0.4) * (1 - round_)
+    light = 1 - rng.uniform(0.05, 0.35) * (1 - round_)
     light *= 1 + rng.normal(0, 0.07) * frame.u + rng.normal(0, 0.07) * frame.v
     if rng.random() < 0.7:
         along = step(frame.v, rng.uniform(-1.2, -0.4), 0.0) * step(frame.v, rng.uniform(0.3, 1.0), 0.0)
@@ -231,8 +234,9 @@ def relief(rng, frame, picture, cracks):
         light *= 1 - rng.uniform(0.02, 0.15) * groove * along
     light *= 1 + rng.uniform(0.01, 0.05) * grain(rng, frame.size, rng.uniform(0.5, 1.1) * frame.half / 85)
     light *= 1 + rng.uniform(0, 0.05) * fractal(rng, frame.size, 6, 2)
-    light *= 1 - rng.uniform(0, 0.55) * step(frame.v, rng.uniform(-0.75, -0.45), -1.0)
-    light *= 1 - rng.uniform(0.06, 0.22) * frame.trace * step(frame.inside, 0.16, 0.0)
+    light *= 1 - rng.uniform(0, 0.5) * step(frame.v, rng.uniform(-0.85, -0.5), -1.05)
+    reach, sink = rng.uniform(0.08, 0.22), rng.uniform(0.05, 0.22) * (0.3, 0.5, 1.0)[degree]
+    light *= 1 - sink * (frame.trace - 0.4 * (frame.trace.max() > 0)) * step(frame.inside, reach, 0.0)
     shoulder = np.clip(gaussian_filter(cracks, 2.2, truncate=2) - 0.7 * cracks, 0, 1)
     light *= 1 + rng.uniform(0, 0.3) * shoulder
     dark = np.array([0.42, 0.62, 0.58], np.float32) * rng.uniform(0.6, 1.15)
@@ -263,7 +267,7 @@ def draw(rng, wanted=None, size=SIZE):
     cracks = crack_map(rng, frame, traits.crack)
     tongue = flesh(rng, frame, traits)
     coat(rng, frame, traits, tongue, cracks)
-    relief(rng, frame, tongue, cracks)
+    relief(rng, frame, tongue, cracks, traits.marks)
     gloss(rng, frame, tongue, cracks)
     picture = scene.around(rng, frame, traits)
     blend(picture, tongue, frame.cover)
