@@ -10,5 +10,6 @@ pub mod chat;
 pub mod client;
 pub mod load;
 pub mod packs;
+pub mod photo;
 pub mod process;
 pub mod serve;

@@ -117,7 +117,7 @@ mod tests {
         let picture = grey(3, &[&[1, 2, 3], &[200, 100, 0]]);
         let same = resize(&picture, whole(&picture), (3, 2), 9);
         assert_eq!(same, [1, 1, 1, 2, 2, 2, 3, 3, 3, 200, 200, 200, 100, 100, 100, 0, 0, 0]);
-        let flat = grey(4, &[&[77; 4]; 5]);
+        let flat = grey(4, &[&[77; 4][..]; 5]);
         for size in [(1, 1), (2, 3), (9, 7)] {
             assert!(resize(&flat, whole(&flat), size, 0).iter().all(|v| *v == 77), "{size:?}");
         }

@@ -36,6 +36,9 @@ pub struct Settings {
     pub metrics: VisionMetrics,
 }
 
+/// Decoders at work at most, whatever the number of cores: each may take `max_decode_bytes`.
+const MOST_DECODERS: usize = 4;
+
 /// The vision agent. Cloning shares everything.
 #[derive(Debug, Clone)]
 pub struct VisionServer(Arc<Inner>);
@@ -64,7 +67,7 @@ impl VisionServer {
             let batcher = Batcher::start(engine.clone(), gathering, metrics.clone());
             Reader { engine, batcher }
         });
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_DECODERS);
         Self(Arc::new(Inner {
             packs: packs.into_iter().map(|pack| (pack.digest.to_string(), pack)).collect(),
             reader,

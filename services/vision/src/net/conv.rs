@@ -35,7 +35,7 @@ pub struct Shape {
 }
 
 /// A convolution. Weights are `outputs` rows of `inputs * size * size` values.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Conv {
     weight: Vec<f32>,
     bias: Vec<f32>,
@@ -43,6 +43,13 @@ pub struct Conv {
     size: usize,
     stride: usize,
     pad: usize,
+}
+
+impl std::fmt::Debug for Conv {
+    /// Millions of weights tell nobody anything.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Conv({} to {}, {} x {2}, stride {})", self.inputs, self.outputs(), self.size, self.stride)
+    }
 }
 
 /// What is done to the sum.

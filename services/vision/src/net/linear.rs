@@ -1,10 +1,16 @@
 //! A linear layer: classes x features and a bias.
 
 /// `y = W x + b`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Linear {
     weight: Vec<f32>,
     bias: Vec<f32>,
+}
+
+impl std::fmt::Debug for Linear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Linear({} to {})", self.inputs(), self.outputs())
+    }
 }
 
 impl Linear {

@@ -60,6 +60,11 @@ impl<'a> Weights<'a> {
             Dtype::U8 => data.iter().map(|byte| f32::from(*byte)).collect(),
             other => return Err(misfit(name, "f32, f16 or u8", &format!("{other:?}"))),
         };
+        let values: Vec<f32> = values;
+        // What is no number would vanish in the first ReLU, and be seen by nobody.
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(misfit(name, "numbers", "values that are none"));
+        }
         Ok((values, view.shape().to_vec()))
     }
 
