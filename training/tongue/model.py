@@ -115,15 +115,23 @@ class TongueNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    def early(self, x):
+        """The feature map of the third stage, batch x 4*width x 10 x 10."""
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        return self.layer3(self.layer2(self.layer1(x)))
+
+    def late(self, x):
+        """Logits per head from `early`'s map."""
+        pooled = self.layer4(x).mean((2, 3))
+        return {name: head(pooled) for name, head in self.heads.items()}
+
     def features(self, x):
         """The last feature map, batch x 8*width x 5 x 5."""
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.layer4(self.early(x))
 
     def classify(self, x):
         """Logits per head for prepared crops (batch x 3 x CROP_SIDE x CROP_SIDE)."""
-        pooled = self.features(x).mean((2, 3))
-        return {name: head(pooled) for name, head in self.heads.items()}
+        return self.late(self.early(x))
 
     def forward(self, x):
         return self.classify(x)

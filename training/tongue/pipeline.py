@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from scipy.ndimage import label
 
 from model import CROP_SIDE, SEGMENT_SIDE
 
@@ -42,28 +43,10 @@ def normalise(rgb):
 
 def largest_component(mask):
     """The largest 4-connected component of a boolean array, or None when it is empty."""
-    seen = np.zeros(mask.shape, bool)
-    best, best_size = None, 0
-    height, width = mask.shape
-    for y, x in zip(*np.where(mask)):
-        if seen[y, x]:
-            continue
-        stack, found = [(y, x)], []
-        seen[y, x] = True
-        while stack:
-            cy, cx = stack.pop()
-            found.append((cy, cx))
-            for ny, nx in ((cy - 1, cx), (cy + 1, cx), (cy, cx - 1), (cy, cx + 1)):
-                if 0 <= ny < height and 0 <= nx < width and mask[ny, nx] and not seen[ny, nx]:
-                    seen[ny, nx] = True
-                    stack.append((ny, nx))
-        if len(found) > best_size:
-            best, best_size = found, len(found)
-    if best is None:
+    parts, count = label(mask)
+    if count == 0:
         return None
-    out = np.zeros(mask.shape, bool)
-    out[tuple(np.array(best).T)] = True
-    return out
+    return parts == np.bincount(parts.ravel())[1:].argmax() + 1
 
 
 def square_of(component, scale):

@@ -125,6 +125,8 @@ def calibrate(net, valid, off=()):
     logits, out = head_logits(net, valid), {}
     for k, name in enumerate(NAMES):
         told = valid["labels"][:, k] >= 0
+        if told.sum() < 20:
+            continue
         truth, scores = valid["labels"][told, k].astype(int), logits[name][told]
         t = measure.fit_temperature(scores, truth)
         entry = {"temperature": round(t, 3), "enabled": name not in off}
@@ -143,9 +145,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("train", "valid", "work", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="model folder to start from instead of random weights")
     parser.add_argument("--segment-epochs", type=int, default=3)
     parser.add_argument("--head-epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--lr", type=float, default=2e-3, help="learning rate of trunk and heads")
     parser.add_argument("--version", default="1")
     parser.add_argument("--only", choices=("segment", "heads"), help="train one part and stop")
     parser.add_argument("--off", nargs="*", default=[], help="heads to ship switched off")
@@ -154,11 +158,11 @@ def main():
     torch.manual_seed(0)
     train, valid = rendered.load(args.train), rendered.load(args.valid)
     say(f"{len(train['labels'])} training and {len(valid['labels'])} validation pictures")
-    net = TongueNet().to(memory_format=torch.channels_last)
+    net = (export.load(args.init)[0] if args.init else TongueNet()).to(memory_format=torch.channels_last)
     if args.only != "heads":
         train_segment(net, train, valid, args.work, args.segment_epochs)
     if args.only != "segment":
-        train_heads(net, train, valid, args.work, args.head_epochs)
+        train_heads(net, train, valid, args.work, args.head_epochs, lr=args.lr)
     if args.only:
         return
     config = export.description(args.version, heads=calibrate(net, valid, args.off))
