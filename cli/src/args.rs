@@ -50,6 +50,9 @@ pub enum Command {
     /// Measure
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// See how good a model is, on labelled data of your own
+    #[command(subcommand)]
+    Eval(EvalCommand),
     /// Load one agent alone, or the orchestrator with whole consultations
     #[command(after_long_help = LOAD_HELP)]
     Load(LoadArgs),
@@ -136,7 +139,7 @@ pub struct EnvironmentArgs {
 /// Services on real ports.
 #[derive(Args, Debug, Clone)]
 pub struct ServeArgs {
-    /// Address of the orchestrator; kg, guidance, expert and empathy take the four ports above it; port 0 takes free ones
+    /// Address of the orchestrator; kg, guidance, expert, empathy and vision take the five ports above it; port 0 takes free ones
     #[arg(long, env = "WENZHEN_LISTEN", default_value = "127.0.0.1:7000")]
     pub listen: SocketAddr,
     /// Address of the plaintext admin port (/livez, /readyz, /metrics)
@@ -168,6 +171,43 @@ pub enum PackCommand {
 pub enum BenchCommand {
     /// Whole turns through every service of this process
     Turn(BenchTurnArgs),
+    /// The networks that read photographs, and the way of a large photograph to its verdict
+    Vision(BenchVisionArgs),
+}
+
+/// Options of `bench vision`.
+#[derive(Args, Debug, Clone)]
+pub struct BenchVisionArgs {
+    /// Runs of each measurement, of which the middle one is told
+    #[arg(long, default_value = "15")]
+    pub runs: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Evaluations.
+#[derive(Subcommand, Debug)]
+pub enum EvalCommand {
+    /// Photographs of tongues: how well each head reads them, how many are refused
+    Tongue(EvalTongueArgs),
+}
+
+/// Options of `eval tongue`.
+#[derive(Args, Debug, Clone)]
+pub struct EvalTongueArgs {
+    /// Folder with labels.tsv (an id and a label a column, NA for none) and the pictures under raw/
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Folder of pictures that show no tongue
+    #[arg(long, value_name = "DIR")]
+    pub others: Option<PathBuf>,
+    /// Folder of another model than the built-in one
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `bench turn`.

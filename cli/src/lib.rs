@@ -8,6 +8,7 @@ pub mod args;
 pub mod bench;
 pub mod chat;
 pub mod client;
+pub mod eval;
 pub mod load;
 pub mod packs;
 pub mod photo;

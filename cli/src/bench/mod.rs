@@ -3,6 +3,7 @@
 mod cold;
 mod driver;
 mod report;
+mod vision;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use crate::packs;
 use crate::process::{Options, Place, Process};
 use driver::{Driver, Script};
 use report::{Figures, Report};
+pub use vision::vision;
 
 /// Turns behind a consultation before it is measured.
 const BEFORE: usize = 5;

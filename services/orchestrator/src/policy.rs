@@ -146,7 +146,9 @@ impl Turn<'_> {
     }
 
     fn stop(&self) -> Option<Decision> {
-        (self.intent() == Intent::WantsStop).then(|| decision(DecisionKind::End, "patient"))
+        // "Leave it" after the question for a photograph leaves the photograph, not the consultation.
+        let of_photo = self.before.question.as_ref().is_some_and(|q| q.context_field == TONGUE_PHOTO);
+        (self.intent() == Intent::WantsStop && !of_photo).then(|| decision(DecisionKind::End, "patient"))
     }
 
     /// Whether the words told anything about the patient.

@@ -62,8 +62,8 @@ fn seen(material: &Material<'_>, voice: &PhotoVoice, seen: &[Observation]) -> St
 
 fn item(material: &Material<'_>, voice: &PhotoVoice, (seen, locale): (&Observation, Locale)) -> String {
     let template = if seen.state() == FindingState::Denied { &voice.denied } else { &voice.present };
-    // Rounded down: 100 would be a promise.
-    let percent = (f64::from(seen.probability.unwrap_or(1.0)) * 100.0).floor().clamp(0.0, 99.0);
+    // Never 100: that would be a promise.
+    let percent = (f64::from(seen.probability.unwrap_or(1.0)) * 100.0).round().clamp(0.0, 99.0);
     let name = material.scene.knowledge.finding_name(&seen.finding_id, locale);
     template.replace("{name}", &name).replace("{percent}", &format!("{percent:.0}"))
 }
