@@ -55,6 +55,9 @@ pub enum Command {
     /// Language models
     #[command(subcommand)]
     Model(ModelCommand),
+    /// See how good a model is, on labelled data of your own
+    #[command(subcommand)]
+    Eval(EvalCommand),
     /// Load one agent alone, or the orchestrator with whole consultations
     #[command(after_long_help = LOAD_HELP)]
     Load(LoadArgs),
@@ -144,7 +147,7 @@ pub struct EnvironmentArgs {
 /// Services on real ports.
 #[derive(Args, Debug, Clone)]
 pub struct ServeArgs {
-    /// Address of the orchestrator; kg, guidance, expert and empathy take the four ports above it; port 0 takes free ones
+    /// Address of the orchestrator; kg, guidance, expert, empathy and vision take the five ports above it; port 0 takes free ones
     #[arg(long, env = "WENZHEN_LISTEN", default_value = "127.0.0.1:7000")]
     pub listen: SocketAddr,
     /// Address of the plaintext admin port (/livez, /readyz, /metrics)
@@ -181,6 +184,8 @@ pub enum BenchCommand {
     Turn(BenchTurnArgs),
     /// A language model on this machine
     Llm(BenchLlmArgs),
+    /// The networks that read photographs, and the way of a large photograph to its verdict
+    Vision(BenchVisionArgs),
 }
 
 /// Options of `bench llm`.
@@ -204,6 +209,17 @@ pub struct BenchLlmArgs {
     /// Leave out what reusing a shared beginning saves
     #[arg(long)]
     pub no_shared: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `bench vision`.
+#[derive(Args, Debug, Clone)]
+pub struct BenchVisionArgs {
+    /// Runs of each measurement, of which the middle one is told
+    #[arg(long, default_value = "15")]
+    pub runs: usize,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -242,6 +258,30 @@ pub enum Gguf {
     /// About 4.8 bits, mixed
     #[value(name = "q4_k_m")]
     Q4,
+}
+
+/// Evaluations.
+#[derive(Subcommand, Debug)]
+pub enum EvalCommand {
+    /// Photographs of tongues: how well each head reads them, how many are refused
+    Tongue(EvalTongueArgs),
+}
+
+/// Options of `eval tongue`.
+#[derive(Args, Debug, Clone)]
+pub struct EvalTongueArgs {
+    /// Folder with labels.tsv (an id and a label a column, NA for none) and the pictures under raw/
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Folder of pictures that show no tongue
+    #[arg(long, value_name = "DIR")]
+    pub others: Option<PathBuf>,
+    /// Folder of another model than the built-in one
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `bench turn`.

@@ -15,7 +15,7 @@ use crate::packs;
 use crate::process::{Options, Place, Process};
 
 /// Names of the services, in the order of their ports.
-const NAMES: [&str; 5] = ["orchestrator", "kg", "guidance", "expert", "empathy"];
+const NAMES: [&str; 6] = ["orchestrator", "kg", "guidance", "expert", "empathy", "vision"];
 
 /// Serves until SIGTERM or SIGINT, then drains.
 ///
@@ -45,6 +45,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         agencies.guidance,
         agencies.expert,
         agencies.empathy,
+        agencies.vision,
     ];
     readiness.dependency("packs and store").up();
     announce(&listeners, admin.address())?;

@@ -4,6 +4,7 @@ mod cold;
 mod driver;
 mod llm;
 mod report;
+mod vision;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::packs;
 use crate::process::{Options, Place, Process};
 use driver::{Driver, Script};
 use report::{Figures, Report};
+pub use vision::vision;
 
 /// Turns behind a consultation before it is measured.
 const BEFORE: usize = 5;

@@ -21,6 +21,7 @@ mod report;
 mod resolve;
 mod safety;
 mod toml_lines;
+mod tongue;
 pub mod voice;
 
 pub use digest::Digest;
@@ -37,3 +38,4 @@ pub use model::{
 pub use prompts::Prompts;
 pub use report::{Counts, PackReport, Pair, check_report};
 pub use safety::{Cue, CueRef, Level, RedFlag, Safety};
+pub use tongue::{ClassMeaning, ConstitutionRow, ConstitutionSign, TongueTable};

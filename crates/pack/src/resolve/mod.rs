@@ -14,6 +14,7 @@ mod relations;
 mod safety;
 mod sayings;
 mod substances;
+mod tongue;
 
 use std::collections::BTreeMap;
 
@@ -43,6 +44,8 @@ pub fn resolve(
     let known = Known { findings: &findings, herbs: &herbs, incompatible: &incompatible, grades: raw.manifest.grades };
     let conditions: Vec<_> = raw.conditions.into_iter().map(|(line, c)| check.condition(line, c, &known)).collect();
     let safety = check.safety(raw.safety);
+    let tongue = raw.tongue.map(|tongue| check.tongue(tongue, &findings));
+    check.photo_words(tongue.is_some(), &voices);
     let passages = check.passages(raw.passages);
 
     let Check { findings: finding_ids, conditions: condition_ids, herbs: herb_ids, errors, .. } = check;
@@ -57,6 +60,7 @@ pub fn resolve(
         incompatible,
         substances,
         safety,
+        tongue,
         passages,
         voices,
         prompts,

@@ -4,6 +4,7 @@ mod answer;
 mod composer;
 mod diagnose;
 mod meaning;
+mod photo;
 mod question;
 
 use wenzhen_proto::clinical::v1::Urgency;
@@ -50,6 +51,9 @@ pub(crate) async fn compose(
     // A word that was asked about beside an answer is explained before the next question.
     if kind != DecisionKind::Answer && decision.urgency() <= Urgency::Today {
         composer.line(&meaning::explained(&material)?).await;
+    }
+    if decision.urgency() <= Urgency::Today {
+        photo::compose(&material, composer).await?;
     }
     match kind {
         DecisionKind::Ask | DecisionKind::Clarify | DecisionKind::AskContext => {
