@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use wenzhen_llm::candle::random::Shape;
 use wenzhen_pack::Locale;
 use wenzhen_service::config::{LimitArgs, LogArgs, OtlpArgs, Secret};
+use wenzhen_voices::EngineArgs;
 
 /// Wenzhen: a consultation that asks before it answers.
 ///
@@ -50,6 +52,12 @@ pub enum Command {
     /// Measure
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Language models
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// See how good a model is, on labelled data of your own
+    #[command(subcommand)]
+    Eval(EvalCommand),
     /// Load one agent alone, or the orchestrator with whole consultations
     #[command(after_long_help = LOAD_HELP)]
     Load(LoadArgs),
@@ -114,6 +122,9 @@ pub struct ChatArgs {
     /// Where packs and consultations are
     #[command(flatten)]
     pub data: DataArgs,
+    /// Who speaks
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Conventions of terminals that are kept in the environment.
@@ -136,7 +147,7 @@ pub struct EnvironmentArgs {
 /// Services on real ports.
 #[derive(Args, Debug, Clone)]
 pub struct ServeArgs {
-    /// Address of the orchestrator; kg, guidance, expert and empathy take the four ports above it; port 0 takes free ones
+    /// Address of the orchestrator; kg, guidance, expert, empathy and vision take the five ports above it; port 0 takes free ones
     #[arg(long, env = "WENZHEN_LISTEN", default_value = "127.0.0.1:7000")]
     pub listen: SocketAddr,
     /// Address of the plaintext admin port (/livez, /readyz, /metrics)
@@ -151,6 +162,9 @@ pub struct ServeArgs {
     /// Where packs and consultations are
     #[command(flatten)]
     pub data: DataArgs,
+    /// Who speaks
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Pack tools.
@@ -168,6 +182,106 @@ pub enum PackCommand {
 pub enum BenchCommand {
     /// Whole turns through every service of this process
     Turn(BenchTurnArgs),
+    /// A language model on this machine
+    Llm(BenchLlmArgs),
+    /// The networks that read photographs, and the way of a large photograph to its verdict
+    Vision(BenchVisionArgs),
+}
+
+/// Options of `bench llm`.
+#[derive(Args, Debug, Clone)]
+pub struct BenchLlmArgs {
+    /// A folder in Hugging Face's layout, or a GGUF file
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Tokens of each prompt
+    #[arg(long, default_value = "256")]
+    pub prompt: usize,
+    /// Tokens that each sequence goes on by
+    #[arg(long, default_value = "64")]
+    pub generate: usize,
+    /// Sequences at once, one measurement each
+    #[arg(long, value_delimiter = ',', default_value = "1,4,8,16")]
+    pub batch: Vec<usize>,
+    /// Round the weights to 8 bits
+    #[arg(long)]
+    pub eight_bits: bool,
+    /// Leave out what reusing a shared beginning saves
+    #[arg(long)]
+    pub no_shared: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `bench vision`.
+#[derive(Args, Debug, Clone)]
+pub struct BenchVisionArgs {
+    /// Runs of each measurement, of which the middle one is told
+    #[arg(long, default_value = "15")]
+    pub runs: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Language-model tools.
+#[derive(Subcommand, Debug)]
+pub enum ModelCommand {
+    /// Write a model with random weights, for tests and measurements
+    Random(ModelRandomArgs),
+}
+
+/// Options of `model random`.
+#[derive(Args, Debug, Clone)]
+pub struct ModelRandomArgs {
+    /// tiny-qwen2, tiny-qwen3, tiny-llama, qwen2.5-0.5b or qwen3-0.6b
+    #[arg(long)]
+    pub shape: Shape,
+    /// The folder to write to
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Write a GGUF file instead of a folder in Hugging Face's layout
+    #[arg(long)]
+    pub gguf: Option<Gguf>,
+    /// Seed of the weights
+    #[arg(long, default_value = "1")]
+    pub seed: u64,
+}
+
+/// Blocks of weights in a GGUF file.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gguf {
+    /// 8 bits
+    #[value(name = "q8_0")]
+    Q8,
+    /// About 4.8 bits, mixed
+    #[value(name = "q4_k_m")]
+    Q4,
+}
+
+/// Evaluations.
+#[derive(Subcommand, Debug)]
+pub enum EvalCommand {
+    /// Photographs of tongues: how well each head reads them, how many are refused
+    Tongue(EvalTongueArgs),
+}
+
+/// Options of `eval tongue`.
+#[derive(Args, Debug, Clone)]
+pub struct EvalTongueArgs {
+    /// Folder with labels.tsv (an id and a label a column, NA for none) and the pictures under raw/
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Folder of pictures that show no tongue
+    #[arg(long, value_name = "DIR")]
+    pub others: Option<PathBuf>,
+    /// Folder of another model than the built-in one
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `bench turn`.

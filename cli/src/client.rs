@@ -7,6 +7,8 @@ use tonic::{Request, Status, Streaming};
 use wenzhen_proto::orchestrator::v1 as api;
 use wenzhen_proto::orchestrator::v1::orchestrator_service_client::OrchestratorServiceClient;
 
+use crate::photo::Photo;
+
 /// The orchestrator, seen by somebody with a token.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -89,6 +91,35 @@ impl Session {
             seen_version: self.seen,
         });
         Ok(self.client.send_message(request).await?.into_inner())
+    }
+
+    /// Sends a photograph of the tongue under a fresh id.
+    ///
+    /// # Errors
+    /// As the orchestrator answers.
+    pub async fn attach(&mut self, photo: &Photo) -> Result<api::AttachTongueImageResponse, Status> {
+        self.next_message += 1;
+        let message_id = format!("{}-{}", std::process::id(), nonce(self.next_message));
+        self.attach_as(&message_id, photo).await
+    }
+
+    /// Sends a photograph of the tongue under a given id.
+    ///
+    /// # Errors
+    /// As the orchestrator answers.
+    pub async fn attach_as(
+        &mut self,
+        message_id: &str,
+        photo: &Photo,
+    ) -> Result<api::AttachTongueImageResponse, Status> {
+        let header = api::AttachTongueImageHeader {
+            consultation_id: self.consultation_id.clone(),
+            message_id: message_id.to_owned(),
+            seen_version: self.seen,
+            ..api::AttachTongueImageHeader::default()
+        };
+        let request = self.authorised(futures::stream::iter(photo.parts(header)));
+        Ok(self.client.attach_tongue_image(request).await?.into_inner())
     }
 
     /// The consultation as it stands.

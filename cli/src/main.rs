@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use wenzhen::args::{BenchCommand, Cli, Command, PackCommand};
-use wenzhen::{bench, chat, load, packs, serve};
+use wenzhen::args::{BenchCommand, Cli, Command, EvalCommand, ModelCommand, PackCommand};
+use wenzhen::{bench, chat, eval, load, model, packs, serve};
 
 /// A turn makes many small messages: the system's allocator would take a quarter of its time.
 #[global_allocator]
@@ -30,6 +30,10 @@ fn main() -> anyhow::Result<ExitCode> {
             Some(Command::Serve(args)) => serve::run(args).await,
             Some(Command::Pack(PackCommand::Check { folder })) => packs::check(folder.as_deref()),
             Some(Command::Bench(BenchCommand::Turn(args))) => bench::turn(args).await,
+            Some(Command::Bench(BenchCommand::Llm(args))) => bench::llm(args).await,
+            Some(Command::Model(ModelCommand::Random(args))) => model::random(&args),
+            Some(Command::Bench(BenchCommand::Vision(args))) => bench::vision(&args),
+            Some(Command::Eval(EvalCommand::Tongue(args))) => eval::tongue(&args),
             Some(Command::Load(args)) => return load::run(args).await,
         }
         .map(|()| ExitCode::SUCCESS)

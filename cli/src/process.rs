@@ -26,6 +26,8 @@ use wenzhen_proto::kg::v1::kg_service_server::KgServiceServer;
 use wenzhen_service::local::{LocalServer, in_process_guarded};
 use wenzhen_service::layers::admission::Bounds;
 use wenzhen_service::{Guard, Keys, Limits, Metrics, Services};
+use wenzhen_vision::{Gathering, VisionMetrics, VisionServer};
+use wenzhen_voices::Speaker;
 
 /// How often consultations whose time is over are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -57,6 +59,10 @@ pub struct Options {
     pub turns: Bounds,
     /// How weights learn.
     pub learning: Learning,
+    /// The model that guidance, expert and empathy speak through; `None`: their built-in voices alone.
+    pub speaker: Option<Speaker>,
+    /// Who reads photographs; `None`: the built-in model, where there is one.
+    pub vision: Option<Services>,
 }
 
 /// How weights learn.
@@ -88,6 +94,8 @@ impl Options {
             limits: Limits::default(),
             turns: turn_bounds(),
             learning: Learning::default(),
+            speaker: None,
+            vision: None,
         }
     }
 }
@@ -103,16 +111,22 @@ pub struct Agencies {
     pub expert: Services,
     /// Empathy.
     pub empathy: Services,
+    /// Vision.
+    pub vision: Services,
 }
 
 impl Agencies {
-    fn new(packs: &[Arc<Pack>], kg: KgServer, interpreters: Vec<Arc<Interpreter>>) -> anyhow::Result<Self> {
-        let all = packs.to_vec();
+    fn new(options: &Options, kg: KgServer, interpreters: Vec<Arc<Interpreter>>) -> anyhow::Result<Self> {
+        let (all, speaker) = (options.packs.clone(), || options.speaker.clone());
+        let guidance = GuidanceServer::over(interpreters).speaking(speaker())?;
+        let expert = ExpertServer::new(all.clone()).speaking(speaker())?;
+        let empathy = EmpathyServer::new(all)?.speaking(speaker())?;
         Ok(Self {
+            vision: vision(options)?,
             kg: Services::new().with(KgServiceServer::new(kg)),
-            guidance: Services::new().with(GuidanceServiceServer::new(GuidanceServer::over(interpreters))),
-            expert: Services::new().with(ExpertServiceServer::new(ExpertServer::new(all.clone()))),
-            empathy: Services::new().with(EmpathyServiceServer::new(EmpathyServer::new(all)?)),
+            guidance: Services::new().with(GuidanceServiceServer::new(guidance)),
+            expert: Services::new().with(ExpertServiceServer::new(expert)),
+            empathy: Services::new().with(EmpathyServiceServer::new(empathy)),
         })
     }
 }
@@ -145,7 +159,7 @@ impl Process {
         let interpreters = options.packs.iter().map(|pack| Interpreter::new(pack.clone()).map(Arc::new));
         let interpreters: Vec<_> = interpreters.collect::<Result<_, _>>()?;
         let graph = KgServer::start(weights(&options)?).await;
-        let services = Agencies::new(&options.packs, graph.clone(), interpreters.clone())?;
+        let services = Agencies::new(&options, graph.clone(), interpreters.clone())?;
         let agencies = services.clone();
         let mut servers = Vec::new();
         let mut channels = Vec::new();
@@ -154,16 +168,16 @@ impl Process {
             (Agent::Guidance, agencies.guidance),
             (Agent::Expert, agencies.expert),
             (Agent::Empathy, agencies.empathy),
+            (Agent::Vision, agencies.vision),
         ] {
             let (channel, server) = in_process_guarded(services, &guard());
             channels.push(channel);
             // An agent that is away refuses connections, as one does that was never started.
             if options.away.contains(&agent) { server.stop().await } else { servers.push(server) }
         }
-        let [kg, guidance, expert, empathy] =
-            <[Channel; 4]>::try_from(channels).map_err(|_| anyhow::anyhow!("one channel per agent"))?;
-        let [kg, guidance, expert, empathy] = [kg, guidance, expert, empathy].map(Balanced::single);
-        let agents = Channels { kg, guidance, expert, empathy };
+        let channels = <[Channel; 5]>::try_from(channels).map_err(|_| anyhow::anyhow!("one channel per agent"))?;
+        let [kg, guidance, expert, empathy, vision] = channels.map(Balanced::single);
+        let agents = Channels { kg, guidance, expert, empathy, vision: Some(vision) };
         let knowledge = interpreters.into_iter().map(|interpreter| Knowledge::over(interpreter).map(Arc::new));
         let orchestrator = Orchestrator::new(Settings {
             packs: knowledge.collect::<Result<_, _>>()?,
@@ -210,6 +224,25 @@ fn weights(options: &Options) -> anyhow::Result<wenzhen_kg::Settings> {
         metrics: WeightMetrics::new(&options.metrics),
         ..wenzhen_kg::Settings::new(options.packs.clone(), store)
     })
+}
+
+/// Who reads photographs. Nothing is loaded for an agent that is away.
+fn vision(options: &Options) -> anyhow::Result<Services> {
+    if let Some(services) = &options.vision {
+        return Ok(services.clone());
+    }
+    let engine = match options.away.contains(&Agent::Vision) {
+        true => None,
+        false => wenzhen_vision::model::embedded().context("the built-in model")?,
+    };
+    let server = VisionServer::new(wenzhen_vision::Settings {
+        packs: options.packs.clone(),
+        engine: engine.map(Arc::new),
+        limits: wenzhen_vision::Limits::default(),
+        gathering: Gathering::default(),
+        metrics: VisionMetrics::register(&options.metrics),
+    });
+    Ok(Services::new().with(server.into_service()))
 }
 
 fn make_folder(file: &Path) -> anyhow::Result<()> {

@@ -15,7 +15,7 @@ use crate::packs;
 use crate::process::{Options, Place, Process};
 
 /// Names of the services, in the order of their ports.
-const NAMES: [&str; 5] = ["orchestrator", "kg", "guidance", "expert", "empathy"];
+const NAMES: [&str; 6] = ["orchestrator", "kg", "guidance", "expert", "empathy", "vision"];
 
 /// Serves until SIGTERM or SIGINT, then drains.
 ///
@@ -26,7 +26,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let listeners = bind(args.listen).await?;
     let packs = packs::load(&args.data.packs)?;
     let (metrics, limits, readiness) = (Metrics::default(), args.limits.limits(), Readiness::new());
+    let speaker = args.engine.start(&packs, &metrics, &readiness).await?;
     let process = Process::start(Options {
+        speaker,
         place: args.data.place()?,
         access: AccessRules { clinicians: clinicians(&args.clinicians)?, ..AccessRules::default() },
         metrics: metrics.clone(),
@@ -43,6 +45,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         agencies.guidance,
         agencies.expert,
         agencies.empathy,
+        agencies.vision,
     ];
     readiness.dependency("packs and store").up();
     announce(&listeners, admin.address())?;

@@ -9,7 +9,7 @@ import yaml
 from checks.model import DEPLOY, ROOT, Finding, Rendered
 
 VARIABLE = re.compile(r"\bWENZHEN_[A-Z0-9_]+\b")
-SERVICES = ["orchestrator", "kg", "guidance", "expert", "empathy"]
+SERVICES = ["orchestrator", "kg", "guidance", "expert", "empathy", "vision"]
 FLAG = re.compile(r"^\s+(?:-\w, )?--([a-z0-9-]+)", re.MULTILINE)
 
 

@@ -20,6 +20,7 @@ package!(kg, "wenzhen.kg.v1");
 package!(guidance, "wenzhen.guidance.v1");
 package!(expert, "wenzhen.expert.v1");
 package!(empathy, "wenzhen.empathy.v1");
+package!(vision, "wenzhen.vision.v1");
 package!(orchestrator, "wenzhen.orchestrator.v1");
 
 /// The descriptor set of all packages, as serialised `google.protobuf.FileDescriptorSet`.

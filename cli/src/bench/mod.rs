@@ -2,7 +2,9 @@
 
 mod cold;
 mod driver;
+mod llm;
 mod report;
+mod vision;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,11 +12,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tempfile::TempDir;
 
+pub use llm::llm;
+
 use crate::args::BenchTurnArgs;
 use crate::packs;
 use crate::process::{Options, Place, Process};
 use driver::{Driver, Script};
 use report::{Figures, Report};
+pub use vision::vision;
 
 /// Turns behind a consultation before it is measured.
 const BEFORE: usize = 5;

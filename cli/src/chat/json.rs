@@ -1,10 +1,11 @@
 //! `wenzhen chat --json`: one message a line in, one protobuf-JSON object a line out.
 //!
 //! The first line is the `StartConsultationResponse`, every other one a `SendMessageResponse` (or the
-//! response of a command such as `/undo`). A refused call is `{"error": {"code", "message"}}`. The
+//! response of a command such as `/undo` or `/tongue PATH`). A refused call is `{"error": {"code", "message"}}`. The
 //! input is not echoed; the chat ends with its input.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use prost::Message;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -16,6 +17,7 @@ use super::connect::{Connection, start_request};
 use super::json_form;
 use crate::args::ChatArgs;
 use crate::client::Session;
+use crate::photo::Photo;
 
 const PACKAGE: &str = "wenzhen.orchestrator.v1";
 
@@ -57,6 +59,17 @@ async fn speak(session: &mut Session, line: &str) -> anyhow::Result<Result<(), S
         "/why" => {
             let request = session.authorised(api::GetConsultationRequest { consultation_id });
             answer("GetConsultationResponse", session.client().get_consultation(request).await)
+        }
+        command if command.starts_with("/tongue ") => {
+            let photo = match Photo::open(Path::new(command.trim_start_matches("/tongue ").trim())) {
+                Ok(photo) => photo,
+                Err(error) => return Ok(Err(Status::invalid_argument(format!("{error:#}")))),
+            };
+            let told = session.attach(&photo).await;
+            if let Some(completed) = told.as_ref().ok().and_then(|told| told.completed.as_ref()) {
+                session.saw(Some(completed.version));
+            }
+            answer("AttachTongueImageResponse", told.map(tonic::Response::new))
         }
         text => {
             let mut updates = match session.send(text).await {

@@ -6,6 +6,7 @@ mod input;
 mod json;
 mod json_form;
 mod patient;
+mod photo;
 mod remembered;
 mod render;
 mod terminal;

@@ -1,5 +1,7 @@
 //! The chat of a person at a terminal.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use tonic::{Code, Status};
 use wenzhen_pack::Locale;
@@ -11,9 +13,10 @@ use super::input::Input;
 use super::remembered::{self, Remembered};
 use super::render::Screen;
 use super::ui::Ui;
-use super::{clinician, locale};
+use super::{clinician, locale, photo};
 use crate::args::ChatArgs;
 use crate::client::Session;
+use crate::photo::Photo;
 
 /// Runs a chat until the user leaves.
 ///
@@ -93,6 +96,7 @@ impl<'a> Chat<'a> {
             }
             "why" => self.why(screen).await?,
             "undo" => self.undo(screen).await?,
+            "tongue" => self.tongue(rest.trim(), screen).await?,
             "plan" => self.plan(screen).await?,
             "export" => self.export(rest.trim(), screen).await?,
             "delete" if rest.trim() == "yes" => self.delete(screen).await?,
@@ -139,6 +143,26 @@ impl<'a> Chat<'a> {
             screen.update(update);
         }
         self.follow_language(&text, screen);
+        Ok(())
+    }
+
+    /// Sends a photograph.
+    async fn tongue(&mut self, path: &str, screen: &mut Screen) -> Result<(), Status> {
+        if path.is_empty() {
+            screen.line(&screen.ui.photo_path.clone());
+            return Ok(());
+        }
+        let photo = Photo::open(Path::new(path)).map_err(|e| Status::unknown(format!("{e:#}")))?;
+        let told = self.session.attach(&photo).await?;
+        for update in photo::updates(told) {
+            match &update {
+                Update::Question(question) => self.quick_answers.clone_from(&question.quick_answers),
+                Update::Diagnosis(_) => self.quick_answers.clear(),
+                Update::Completed(completed) => self.session.saw(Some(completed.version)),
+                _ => {}
+            }
+            screen.update(api::SendMessageResponse { update: Some(update) });
+        }
         Ok(())
     }
 

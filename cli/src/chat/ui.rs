@@ -36,6 +36,7 @@ pub struct Ui {
     pub pending_plan: String,
     pub pending_handed_over: String,
     pub pending_urgent: String,
+    pub photo_path: String,
     pub clinician_help: String,
     pub clinician_done: String,
     pub clinician_no_key: String,
@@ -67,7 +68,7 @@ mod tests {
     #[test]
     fn both_languages_load() {
         for locale in Locale::ALL {
-            assert_eq!(Ui::new(locale).unwrap().thinking.len(), 5, "one line per stage");
+            assert_eq!(Ui::new(locale).unwrap().thinking.len(), 6, "one line per stage");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use wenzhen_channel::Balanced;
 use wenzhen_load::compare::{compare, table};
 use wenzhen_load::workload::print;
@@ -101,6 +102,7 @@ async fn endpoints(options: &Options, agent: Agent, pack: &Arc<Pack>) -> anyhow:
         Agent::Guidance => own.agents.guidance.clone(),
         Agent::Expert => own.agents.expert.clone(),
         Agent::Empathy => own.agents.empathy.clone(),
+        Agent::Vision => own.agents.vision.clone().context("this process has no vision agent")?,
     };
     Ok((Endpoints::in_process(channel), Some(own)))
 }

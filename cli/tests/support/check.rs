@@ -12,7 +12,8 @@ use wenzhen_proto::orchestrator::v1 as api;
 use wenzhen_proto::orchestrator::v1::{ConsultationStatus, DecisionKind};
 
 use super::script::{Script, Step};
-use super::{Turn, as_clinician, decided, pack, patient, redaction, say, undo};
+use super::vision::Shown;
+use super::{Turn, as_clinician, attach_as, decided, pack, patient, redaction, say, undo};
 use invariants::Asked;
 
 /// Questions that a patient answers in one step.
@@ -103,6 +104,8 @@ impl<'a> Run<'a> {
     async fn step(&mut self, step: &Step) -> Result<(), String> {
         if let Some(words) = &step.say {
             self.turn(words).await?;
+        } else if let Some(shown) = &step.photo {
+            self.photo(shown).await?;
         } else if step.undo {
             let undone = undo(&mut self.patient).await.map_err(|status| format!("undo: {status}"))?;
             self.asked.undo(undone.turn);
@@ -121,16 +124,32 @@ impl<'a> Run<'a> {
         self.expect(step).await
     }
 
+    /// Sends a photograph and checks what holds for every turn.
+    async fn photo(&mut self, shown: &Shown) -> Result<(), String> {
+        let before = self.clinician.get().await.map_err(|status| format!("{status}"))?;
+        let id = format!("photo-{}", self.turns);
+        let sent = attach_as(&mut self.patient, &id, &shown.photo()).await;
+        let (turn, _) = sent.map_err(|status| format!("the photograph was refused: {status}"))?;
+        self.settle(&before, turn, "a photograph").await
+    }
+
     /// Sends words and checks what holds for every turn.
     async fn turn(&mut self, words: &str) -> Result<(), String> {
         let before = self.clinician.get().await.map_err(|status| format!("{status}"))?;
         let turn = say(&mut self.patient, words).await.map_err(|status| format!("`{words}` was refused: {status}"))?;
+        let events = self.clinician.events().await.map_err(|status| format!("{status}"))?;
+        let (inputs, _) = decided(&events, turn.completed.turn);
+        self.locale = self.language(words, inputs.locale());
+        self.settle(&before, turn, words).await
+    }
+
+    /// What holds for every turn, whatever was sent.
+    async fn settle(&mut self, before: &api::Consultation, turn: Turn, words: &str) -> Result<(), String> {
         self.turns += 1;
         let events = self.clinician.events().await.map_err(|status| format!("{status}"))?;
         let (inputs, decision) = decided(&events, turn.completed.turn);
-        self.locale = self.language(words, inputs.locale());
         let mut found = invariants::of_turn(pack(), &turn, &decision, self.locale);
-        found.extend(self.asked.question(pack(), &before, &turn, &inputs));
+        found.extend(self.asked.question(pack(), before, &turn, &inputs));
         for what in found {
             self.wrong(format!("{what} (after `{words}`)"));
         }

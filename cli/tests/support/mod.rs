@@ -9,6 +9,7 @@ pub mod patient;
 pub mod raw;
 pub mod redaction;
 pub mod script;
+pub mod vision;
 pub mod words;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 use wenzhen::client::Session;
+use wenzhen::photo::Photo;
 use wenzhen::process::{Options, Process};
 use wenzhen_orchestrator::AccessRules;
 use wenzhen_service::Keys;
@@ -52,7 +54,7 @@ pub fn pack() -> &'static Arc<Pack> {
 pub async fn system_without(away: &[Agent]) -> Process {
     let mut clinicians = Keys::default();
     clinicians.insert("tester", CLINICIAN_KEY);
-    let options = Options { access: AccessRules { clinicians, ..AccessRules::default() }, away: away.to_vec(), ..Options::new(vec![pack().clone()]) };
+    let options = Options { access: AccessRules { clinicians, ..AccessRules::default() }, away: away.to_vec(), vision: Some(vision::services(&pack().digest.to_string())), ..Options::new(vec![pack().clone()]) };
     Process::start(options).await.unwrap()
 }
 
@@ -124,6 +126,16 @@ pub async fn read(mut updates: tonic::Streaming<api::SendMessageResponse>) -> Re
     let completed = completed.ok_or_else(|| Status::internal("a turn without an end"))?;
     assert_eq!(streamed, completed.text, "the pieces are not the text");
     Ok(Turn { text: streamed, question, diagnosis, flags, completed })
+}
+
+/// Sends a photograph under an id; gives its turn as that of a message, and what was read.
+pub async fn attach_as(session: &mut Session, id: &str, photo: &Photo) -> Result<(Turn, api::PhotoReading), Status> {
+    let told = tokio::time::timeout(HANGS, session.attach_as(id, photo)).await.expect("the turn hangs")?;
+    let completed = told.completed.ok_or_else(|| Status::internal("a turn without an end"))?;
+    let flags = told.urgency.map(|raised| raised.red_flags).unwrap_or_default();
+    let (question, diagnosis) = (told.question, told.diagnosis);
+    let turn = Turn { text: completed.text.clone(), question, diagnosis, flags, completed };
+    Ok((turn, told.photo.unwrap_or_default()))
 }
 
 /// Takes the last turn back.

@@ -23,6 +23,8 @@ pub fn answer(pack: &Pack, script: &Script, question: &Question, locale: Locale,
         "age_sex" => {
             return Reply { text: script.person.clone().unwrap_or_else(|| short.person.clone()), means: vec![] };
         }
+        // Whoever has a photograph sends it in a step of its own.
+        "tongue_photo" => return Reply { text: question.quick_answers[0].clone(), means: vec![] },
         "pregnancy" => {
             let text = script.pregnancy.clone().unwrap_or_else(|| short.not_pregnant.clone());
             return Reply { text, means: vec![] };

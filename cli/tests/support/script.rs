@@ -5,6 +5,8 @@ use std::fs;
 
 use serde::Deserialize;
 
+use super::vision::Shown;
+
 /// One consultation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +58,8 @@ pub enum Answer {
 pub struct Step {
     /// The patient says this.
     pub say: Option<String>,
+    /// The patient sends a photograph that shows this.
+    pub photo: Option<Shown>,
     /// The patient answers the question that stands, so many times.
     pub answer: Option<u32>,
     /// The patient answers until the system stops asking.

@@ -153,7 +153,7 @@ fn request() -> anyhow::Result<AdvanceRequest> {
         observations: observations.collect(),
         ..Case::default()
     };
-    Ok(AdvanceRequest { case: Some(case), max_conditions: 10, max_findings: 6 })
+    Ok(AdvanceRequest { case: Some(case), max_conditions: 10, max_findings: 6, ..AdvanceRequest::default() })
 }
 
 /// What calls came to.

@@ -39,6 +39,7 @@ pub fn interpretation(pack: &Pack, interpretation: &Interpretation, turn: u32) -
         explain_condition_ids: explained
             .filter_map(|m| Some(pack.conditions.get(m.condition()?.at())?.id.clone()))
             .collect(),
+        degraded: Vec::new(),
     }
 }
 
@@ -138,6 +139,7 @@ pub fn question(pack: &Pack, question: Question) -> guidance::AskResponse {
         frame: question.frame,
         quick_answers: question.quick_answers.into_iter().map(|text| guidance::QuickAnswer { text }).collect(),
         pins: Some(builtin_pins(pack, 0)),
+        degraded: Vec::new(),
     }
 }
 

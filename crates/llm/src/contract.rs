@@ -1,144 +1,92 @@
-//! What an engine is asked, what it answers, and how it fails. Every engine passes the one conformance kit.
+//! The engine contract: what an engine is asked through, and what it may never do. Every engine passes the one
+//! conformance kit (`conformance`, feature `testing`), which is this page put to the test.
+//!
+//! - The items of a generation are any number of [`Event::Text`], then exactly one [`Event::End`].
+//! - Dropping a [`Generation`] cancels it: the engine frees its slot within one token.
+//! - A deadline ends a generation wherever it stands, in the queue too, as failed with [`Error::Deadline`].
+//! - What does not fit into the bounded queue is refused at once, with the time after which to try again.
+//! - A text depends on its request alone, whatever else is in the batch.
+//! - What goes wrong with one request fails that request alone.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::Stream;
-use tokio::sync::mpsc;
+use crate::{Error, Generation, Request, Statistics};
 
-/// Who speaks a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    System,
-    User,
-    Assistant,
-}
-
-/// One message of a dialogue. `content` may hold patient text: it is in no `Debug`, log or error.
-#[derive(Clone)]
-pub struct Message {
-    pub role: Role,
-    pub content: String,
-}
-
-/// How the next token is drawn. The same seed gives the same tokens, whatever else is in the batch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sampling {
-    pub temperature: f32,
-    pub top_p: f32,
-    pub top_k: u32,
-    pub min_p: f32,
-    pub repetition_penalty: f32,
-    pub seed: u64,
-}
-
-/// One generation to make.
-#[derive(Clone)]
-pub struct Request {
-    pub messages: Vec<Message>,
-    pub max_tokens: u32,
-    pub sampling: Sampling,
-    /// Strings that end the text; they are not part of it.
-    pub stop: Vec<String>,
-    /// JSON Schema that the text is held to while it is decoded.
-    pub schema: Option<Arc<serde_json::Value>>,
-    pub deadline: Option<Instant>,
-}
-
-/// An item of a generation: any number of texts, then exactly one end.
-#[derive(Debug)]
+/// An item of a generation. Its text may hold patient text, which no `Debug` shows.
+#[derive(Clone, PartialEq)]
 pub enum Event {
+    /// The next piece of text; whole characters, never empty.
     Text(String),
+    /// The last item.
     End(End),
 }
 
 /// How a generation ended, with what it cost.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct End {
+    /// Why there is no more text.
     pub outcome: Outcome,
+    /// Tokens and times up to the end.
     pub usage: Usage,
 }
 
-#[derive(Debug)]
+/// Why a generation has no more text.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
+    /// The text is whole, or as long as it was allowed to be.
     Finished(Finish),
+    /// The engine is closing.
     Cancelled,
+    /// This generation failed; what came before is not to be relied on.
     Failed(Error),
 }
 
+/// What finished a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
+    /// The model ended its turn, a stop string came, or the schema was fulfilled.
     Stop,
+    /// `max_tokens` were made, or the model's context is full.
     Length,
 }
 
-/// Tokens and times of one generation.
-#[derive(Debug, Clone, Copy, Default)]
+/// Tokens and times of one generation; a remote engine reports what its server says, else what it counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
+    /// Tokens of the prompt.
     pub prompt_tokens: u32,
+    /// Tokens of the prompt that had been computed before and were not computed again.
     pub reused_tokens: u32,
+    /// Tokens drawn, the one that ended the turn included.
     pub generated_tokens: u32,
+    /// From submission until it left the queue.
     pub queued: Duration,
+    /// From submission to the first token; unset when there was none.
     pub to_first_token: Option<Duration>,
+    /// From submission to the end.
     pub total: Duration,
 }
 
-/// What the engine serves.
-#[derive(Debug, Clone)]
+/// Which model answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
+    /// Its name: of the folder or file, or as the server knows it.
     pub name: String,
+    /// Tokens that prompt and text have together.
     pub context_tokens: u32,
-}
-
-/// What the engine is doing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Statistics {
-    pub waiting: u32,
-    pub running: u32,
-    pub prompt_tokens: u64,
-    pub reused_tokens: u64,
-    pub generated_tokens: u64,
-    pub steps: u64,
-    pub rows: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    #[error("the engine has no room; try again in {} ms", retry_after.as_millis())]
-    Overloaded { retry_after: Duration },
-    #[error("the deadline is over")]
-    Deadline,
-    #[error("the dialogue has {tokens} tokens, the model reads {limit}")]
-    ContextOverflow { tokens: u32, limit: u32 },
-    #[error("the request is wrong: {0}")]
-    Request(&'static str),
-    #[error("the schema cannot be held to: {0}")]
-    Schema(String),
-    #[error("the engine is away: {0}")]
-    Unavailable(&'static str),
-    #[error("the engine answered out of form: {0}")]
-    Malformed(&'static str),
-    #[error("the model computed no numbers")]
-    NotANumber,
-}
-
-/// The items of a generation. Dropping it cancels: the engine frees its slot within one token.
-#[derive(Debug)]
-pub struct Generation(pub mpsc::Receiver<Event>);
-
-impl Stream for Generation {
-    type Item = Event;
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.0.poll_recv(cx)
-    }
 }
 
 /// A model that generates for many at once.
 pub trait Engine: Send + Sync + 'static {
+    /// Which model answers.
     fn model(&self) -> Model;
-    /// Queues a request; fails at once where it can be known to fail (no room, wrong, too long).
+
+    /// Queues a request. What can be known to fail fails at once: no room, a wrong request, a dialogue too long.
     fn submit(&self, request: Request) -> Result<Generation, Error>;
+
+    /// What the engine is doing, and what it has done since it started.
     fn statistics(&self) -> Statistics;
+
+    /// Refuses what comes from now on, ends what is under way as cancelled. Doing it twice is doing it once.
+    fn close(&self);
 }

@@ -17,6 +17,8 @@ pub enum Agent {
     Expert,
     /// What patients feel, and drafts to rewrite
     Empathy,
+    /// Photographs, drawn for the purpose
+    Vision,
 }
 
 /// A method that is called.
@@ -30,6 +32,8 @@ pub struct Method {
     pub request: &'static str,
     /// It answers with a stream, whose first item is timed.
     pub streams: bool,
+    /// It takes a stream: its requests are many messages, each behind its length.
+    pub takes_stream: bool,
     /// Its latencies are the agent's headline; others are counted and timed beside it.
     pub headline: bool,
     /// Its share where the user names none.
@@ -61,6 +65,7 @@ macro_rules! method {
                 path: concat!("/wenzhen.", $package, ".v1.", $service, "/", $name),
                 request: concat!("wenzhen.", $package, ".v1.", $name, "Request"),
                 streams: false,
+                takes_stream: false,
                 headline: false,
                 weight: $weight,
             }
@@ -86,10 +91,12 @@ static EMPATHY: [Method; 2] = [
     method!("empathy", "EmpathyService", "Assess", 7, headline),
     method!("empathy", "EmpathyService", "Modulate", 3, streams, headline),
 ];
+static VISION: [Method; 1] = [method!("vision", "VisionService", "ClassifyTongue", 1, takes_stream, headline)];
 
 impl Agent {
     /// Every agent.
-    pub const ALL: [Self; 5] = [Self::Orchestrator, Self::Kg, Self::Guidance, Self::Expert, Self::Empathy];
+    pub const ALL: [Self; 6] =
+        [Self::Orchestrator, Self::Kg, Self::Guidance, Self::Expert, Self::Empathy, Self::Vision];
 
     /// The name that flags, files and reports use.
     pub const fn name(self) -> &'static str {
@@ -99,6 +106,7 @@ impl Agent {
             Self::Guidance => "guidance",
             Self::Expert => "expert",
             Self::Empathy => "empathy",
+            Self::Vision => "vision",
         }
     }
 
@@ -110,6 +118,7 @@ impl Agent {
             Self::Guidance => &GUIDANCE,
             Self::Expert => &EXPERT,
             Self::Empathy => &EMPATHY,
+            Self::Vision => &VISION,
         }
     }
 
@@ -121,6 +130,7 @@ impl Agent {
             Self::Guidance => "/wenzhen.guidance.v1.GuidanceService/Describe",
             Self::Expert => "/wenzhen.expert.v1.ExpertService/Describe",
             Self::Empathy => "/wenzhen.empathy.v1.EmpathyService/Describe",
+            Self::Vision => "/wenzhen.vision.v1.VisionService/Describe",
         }
     }
 
@@ -128,7 +138,7 @@ impl Agent {
     pub const fn arrival(self) -> &'static str {
         match self {
             Self::Orchestrator => "consultations",
-            Self::Kg | Self::Guidance | Self::Expert | Self::Empathy => "calls",
+            Self::Kg | Self::Guidance | Self::Expert | Self::Empathy | Self::Vision => "calls",
         }
     }
 }
@@ -142,16 +152,17 @@ mod tests {
     fn every_method_stands_in_the_contracts() {
         let pool = DescriptorPool::decode(wenzhen_proto::DESCRIPTORS).unwrap();
         for agent in Agent::ALL {
-            for (path, request, streams) in agent
+            for (path, request, streams, takes) in agent
                 .methods()
                 .iter()
-                .map(|m| (m.path, Some(m.request), m.streams))
-                .chain([(agent.describe_path(), None, false)])
+                .map(|m| (m.path, Some(m.request), m.streams, m.takes_stream))
+                .chain([(agent.describe_path(), None, false, false)])
             {
                 let (service, name) = path[1..].split_once('/').unwrap();
                 let service = pool.get_service_by_name(service).unwrap_or_else(|| panic!("{path}"));
                 let method = service.methods().find(|m| m.name() == name).unwrap_or_else(|| panic!("{path}"));
                 assert_eq!(method.is_server_streaming(), streams, "{path}");
+                assert_eq!(method.is_client_streaming(), takes, "{path}");
                 assert!(request.is_none_or(|request| method.input().full_name() == request), "{path}");
             }
             assert!(agent.methods().iter().any(|m| m.headline));

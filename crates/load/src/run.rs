@@ -87,8 +87,8 @@ impl Shared {
     async fn one(&self, number: u64, due: Duration) {
         let agent = self.settings.agent;
         let (method, body) = self.corpus.pick(number);
-        let path = agent.methods().get(method).map_or("", |method| method.path);
-        let reply = self.caller.call(Call { path, body, authorization: None }, |_| {}).await;
+        let (path, stream) = agent.methods().get(method).map_or(("", false), |m| (m.path, m.takes_stream));
+        let reply = self.caller.call(Call { path, body, stream, authorization: None }, |_| {}).await;
         let malformed = reply.status.code() == tonic::Code::Ok && !holds(agent, method, reply.items, &reply.last);
         self.enter(method, due, &reply, (malformed, Vec::new()));
     }
@@ -96,7 +96,7 @@ impl Shared {
     async fn arrival(self: &Arc<Self>, number: u64, due: Duration, sleeper: &Sleeper) {
         match self.settings.agent {
             Agent::Orchestrator => Visit::hold(self, sleeper, number, due).await,
-            Agent::Kg | Agent::Guidance | Agent::Expert | Agent::Empathy => self.one(number, due).await,
+            Agent::Kg | Agent::Guidance | Agent::Expert | Agent::Empathy | Agent::Vision => self.one(number, due).await,
         }
     }
 
@@ -104,7 +104,7 @@ impl Shared {
     fn method_of(&self, number: u64) -> usize {
         match self.settings.agent {
             Agent::Orchestrator => consultation::START,
-            Agent::Kg | Agent::Guidance | Agent::Expert | Agent::Empathy => self.corpus.pick(number).0,
+            Agent::Kg | Agent::Guidance | Agent::Expert | Agent::Empathy | Agent::Vision => self.corpus.pick(number).0,
         }
     }
 }

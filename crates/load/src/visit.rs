@@ -234,7 +234,7 @@ impl<'a> Visit<'a> {
 
     fn call_of(&self, method: usize, request: &impl Message) -> Call {
         let path = Agent::Orchestrator.methods().get(method).map_or("", |method| method.path);
-        Call { path, body: request.encode_to_vec().into(), authorization: self.authorization.clone() }
+        Call { path, body: request.encode_to_vec().into(), stream: false, authorization: self.authorization.clone() }
     }
 
     fn enter(&self, method: usize, due: Duration, reply: &Reply, more: (bool, Vec<String>)) {

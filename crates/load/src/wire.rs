@@ -49,6 +49,8 @@ pub struct Call {
     pub path: &'static str,
     /// The encoded request.
     pub body: Bytes,
+    /// It is many messages, as [`delimited`] puts them together.
+    pub stream: bool,
     /// The header `authorization`.
     pub authorization: Option<MetadataValue<Ascii>>,
 }
@@ -100,7 +102,8 @@ impl Caller {
         reply: &mut Reply,
         seen: &mut (impl FnMut(&Bytes) + Send),
     ) -> Result<(), Status> {
-        let mut request = Request::new(call.body);
+        let parts = if call.stream { parts(call.body) } else { vec![call.body] };
+        let mut request = Request::new(tokio_stream::iter(parts));
         request.set_timeout(self.timeout);
         if let Some(authorization) = call.authorization {
             request.metadata_mut().insert("authorization", authorization);
@@ -111,7 +114,7 @@ impl Caller {
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
         let path = PathAndQuery::from_static(call.path);
-        let answer = grpc.server_streaming(request, path, Raw).await.inspect_err(|status| {
+        let answer = grpc.streaming(request, path, Raw).await.inspect_err(|status| {
             name(status.metadata(), &mut reply.instance);
         })?;
         name(answer.metadata(), &mut reply.instance);
@@ -124,6 +127,26 @@ impl Caller {
         }
         if reply.items == 0 { Err(Status::new(Code::Internal, "an answer without an item")) } else { Ok(()) }
     }
+}
+
+/// Messages of a stream as one request, each behind its length.
+pub fn delimited(messages: impl IntoIterator<Item = Vec<u8>>) -> Bytes {
+    let mut all = Vec::new();
+    for message in messages {
+        all.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+        all.extend(message);
+    }
+    all.into()
+}
+
+/// The messages again.
+fn parts(mut all: Bytes) -> Vec<Bytes> {
+    let mut parts = Vec::new();
+    while all.remaining() >= 4 {
+        let length = usize::try_from(all.get_u32()).unwrap_or(usize::MAX).min(all.remaining());
+        parts.push(all.split_to(length));
+    }
+    parts
 }
 
 /// Takes the name of the instance from the headers, where it is one that can be shown.

@@ -14,12 +14,14 @@ mod locale;
 mod manifest;
 mod model;
 mod passages;
+pub mod prompts;
 mod raw;
 mod read;
 mod report;
 mod resolve;
 mod safety;
 mod toml_lines;
+mod tongue;
 pub mod voice;
 
 pub use digest::Digest;
@@ -33,5 +35,7 @@ pub use model::{
     Modification, Observer, Pack, Passage, PregnancyClass, Profile, Release, Sex, StrategyName, Substance,
     SubstanceKind, Toxicity,
 };
+pub use prompts::Prompts;
 pub use report::{Counts, PackReport, Pair, check_report};
 pub use safety::{Cue, CueRef, Level, RedFlag, Safety};
+pub use tongue::{ClassMeaning, ConstitutionRow, ConstitutionSign, TongueTable};

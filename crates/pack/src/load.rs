@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::raw::{RawAmbiguity, RawCondition, RawFinding, RawHerb, RawPassage, RawSafety, RawSubstance};
+use crate::raw::{RawAmbiguity, RawCondition, RawFinding, RawHerb, RawPassage, RawSafety, RawSubstance, RawTongue};
 pub use crate::read::Lined;
 use crate::read::{json_lines, required_toml, utf8};
 use crate::voice::Voice;
-use crate::{Digest, Locale, Manifest, Pack, PackError, PackErrors, PackFiles, passages, resolve, toml_lines};
+use crate::{Digest, Locale, Manifest, Pack, PackError, PackErrors, PackFiles, passages, prompts, resolve, toml_lines};
 
 /// Everything that the tables of a pack say, before references are resolved.
 pub struct RawPack {
@@ -17,6 +17,7 @@ pub struct RawPack {
     pub herbs: Vec<Lined<RawHerb>>,
     pub substances: Vec<Lined<RawSubstance>>,
     pub safety: RawSafety,
+    pub tongue: Option<RawTongue>,
     pub passages: Vec<(String, RawPassage)>,
 }
 
@@ -53,10 +54,11 @@ fn load(files: &PackFiles, errors: &mut Vec<PackError>) -> Option<Pack> {
     let readable = errors.is_empty();
     strangers(files, &raw.manifest.locales, errors);
     let voices = read_voices(files, &raw.manifest.locales, errors);
+    let prompts = prompts::read(files, &raw.manifest.locales, errors);
     if !readable {
         return None;
     }
-    match resolve::resolve(raw, voices, Digest::of(files)) {
+    match resolve::resolve(raw, (voices, prompts), Digest::of(files)) {
         Ok(pack) => Some(pack),
         Err(found) => {
             errors.extend(found);
@@ -76,6 +78,7 @@ fn read_tables(files: &PackFiles, errors: &mut Vec<PackError>) -> Option<RawPack
         Some(_) => required_toml(files, "safety.toml", errors),
         None => Some(RawSafety::default()),
     };
+    let tongue = files.get("tongue.toml").and_then(|_| required_toml(files, "tongue.toml", errors));
     let mut all_passages = Vec::new();
     for (path, _) in files.iter().filter(|(path, _)| path.starts_with("knowledge/") && path.ends_with(".md")) {
         if let Some(text) = utf8(files, path, errors) {
@@ -90,6 +93,7 @@ fn read_tables(files: &PackFiles, errors: &mut Vec<PackError>) -> Option<RawPack
         herbs,
         substances,
         safety: safety?,
+        tongue,
         passages: all_passages,
     })
 }
@@ -114,7 +118,7 @@ fn read_voice(files: &PackFiles, locale: Locale, errors: &mut Vec<PackError>) ->
 /// Tables and voices that nothing reads. A misspelled `safety.toml` would otherwise be a pack
 /// without red flags.
 fn strangers(files: &PackFiles, locales: &[Locale], errors: &mut Vec<PackError>) {
-    const TABLES: [&str; 7] = [
+    const TABLES: [&str; 8] = [
         "pack.toml",
         "findings.jsonl",
         "ambiguities.jsonl",
@@ -122,6 +126,7 @@ fn strangers(files: &PackFiles, locales: &[Locale], errors: &mut Vec<PackError>)
         "herbs.jsonl",
         "substances.jsonl",
         "safety.toml",
+        "tongue.toml",
     ];
     const AGENTS: [&str; 4] = ["guidance.toml", "expert.toml", "empathy.toml", "orchestrator.toml"];
     for (path, _) in files.iter().filter(|(path, _)| path.ends_with(".toml") || path.ends_with(".jsonl")) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::voice::Voice;
-use crate::{ConditionIx, Digest, FindingIx, HerbIx, Locale, Localized, Safety};
+use crate::{ConditionIx, Digest, FindingIx, HerbIx, Locale, Localized, Prompts, Safety, TongueTable};
 
 /// A loaded, validated pack.
 #[derive(Debug, Clone)]
@@ -26,10 +26,14 @@ pub struct Pack {
     pub substances: Vec<Substance>,
     /// Cues and red flags.
     pub safety: Safety,
+    /// What a photograph of the tongue shows; `None`: the pack has no use for one.
+    pub tongue: Option<TongueTable>,
     /// Passages for retrieval.
     pub passages: Vec<Passage>,
     /// How the built-in voices speak, per locale.
     pub voices: BTreeMap<Locale, Voice>,
+    /// What language models are told; `None` for a pack that only built-in voices can speak from.
+    pub prompts: Option<Prompts>,
     /// The identity of this content.
     pub digest: Digest,
     pub(crate) finding_ids: HashMap<String, FindingIx>,

@@ -200,6 +200,49 @@ pub struct RawRedFlag {
     pub message: Localized<String>,
 }
 
+/// `tongue.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTongue {
+    pub ask: RawTongueAsk,
+    pub feature: BTreeMap<String, BTreeMap<String, RawClassMeaning>>,
+    #[serde(default)]
+    pub constitution: Vec<RawConstitution>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTongueAsk {
+    pub gain_bits: f64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawClassMeaning {
+    #[serde(default)]
+    pub present: Vec<String>,
+    #[serde(default)]
+    pub denied: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConstitution {
+    pub id: String,
+    pub names: Localized<String>,
+    pub bias: f64,
+    #[serde(default)]
+    pub signs: Vec<RawConstitutionSign>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConstitutionSign {
+    pub feature: String,
+    pub class: String,
+    pub weight: f64,
+}
+
 /// A passage's heading and text, with the line of the heading.
 #[derive(Debug)]
 pub struct RawPassage {

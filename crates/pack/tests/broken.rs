@@ -11,6 +11,7 @@ const CONDITIONS: &str = "conditions.jsonl";
 const HERBS: &str = "herbs.jsonl";
 const SAFETY: &str = "safety.toml";
 const MANIFEST: &str = "pack.toml";
+const TONGUE: &str = "tongue.toml";
 const KNOWLEDGE: &str = "knowledge/machine.md";
 
 /// One change of a file.
@@ -223,6 +224,40 @@ table! { safety:
     [Swap(SAFETY, "findings = [\"leak\"]", "past = false")] => (SAFETY, Some(16), "cue.water_out", "phrases or findings, found neither");
     [Swap(SAFETY, "en = [\"smoke\"]", "en = []")] => (SAFETY, Some(9), "cue.smoke.en", "found none");
     [Swap(SAFETY, "\"冒…烟\"", "\"…\"")] => (SAFETY, Some(8), "cue.smoke.zh", "found an empty one");
+}
+
+/// A table that is right once the crust counts as seen on a tongue.
+const SEEN: &[u8] = b"[ask]\ngain_bits = 0.1\n\n[feature.lime]\nnone = { denied = [\"crust\"] }\nmuch = { present = [\"crust\"] }\n\n[[constitution]]\nid = \"hard\"\nnames = { zh = \"\xe7\xa1\xac\", en = \"hard\" }\nbias = 0.5\nsigns = [{ feature = \"lime\", class = \"much\", weight = 1.0 }]\n";
+const CRUST: Edit = Swap(FINDINGS, r#""id":"crust","kind":"sign""#, r#""id":"crust","kind":"tongue""#);
+
+#[test]
+fn a_table_of_the_tongue_is_resolved_and_part_of_the_digest() {
+    let mut files = files();
+    let before = pack().digest;
+    [CRUST, Write(TONGUE, SEEN)].iter().for_each(|edit| apply(&mut files, edit));
+    let loaded = Pack::load(&files).unwrap_or_else(|errors| panic!("{errors}"));
+    let table = loaded.tongue.as_ref().unwrap();
+    let crust = loaded.finding("crust").unwrap();
+    assert_eq!((table.features["lime"]["none"].denied.as_slice(), table.shows(crust)), (&[crust][..], true));
+    assert_eq!(table.constitutions[0].signs[0].weight, 1.0);
+    tiny::swap(&mut files, TONGUE, "weight = 1.0", "weight = 2.0");
+    let other = Pack::load(&files).unwrap_or_else(|errors| panic!("{errors}")).digest;
+    assert!(other != loaded.digest && loaded.digest != before);
+}
+
+table! { tongue:
+    [Write(TONGUE, SEEN)] => (TONGUE, Some(5), "feature.lime.none.denied", "kind `tongue`"),
+        (TONGUE, Some(6), "feature.lime.much.present", "kind `tongue` that `image` can observe, found `crust`");
+    [CRUST, Write(TONGUE, SEEN), Swap(TONGUE, "present = [\"crust\"]", "present = [\"crumb\"]")]
+        => (TONGUE, Some(6), "feature.lime.much.present[0]", "findings.jsonl defines, found `crumb`");
+    [CRUST, Write(TONGUE, SEEN), Swap(TONGUE, "0.1", "0.0")] => (TONGUE, Some(2), "ask.gain_bits", "above 0, at most 10, found 0");
+    [CRUST, Write(TONGUE, SEEN), Swap(TONGUE, "denied = [\"crust\"]", "denied = [\"crust\"], present = [\"crust\"]")]
+        => (TONGUE, Some(5), "feature.lime.none.denied", "not in `present`, found `crust`");
+    [CRUST, Write(TONGUE, SEEN), Swap(TONGUE, "class = \"much\"", "class = \"more\"")]
+        => (TONGUE, Some(12), "constitution[0].signs[0]", "[feature] defines, found `lime.more`");
+    [CRUST, Write(TONGUE, SEEN), Swap(TONGUE, "bias = 0.5", "bias = 50")]
+        => (TONGUE, Some(11), "constitution[0].bias", "nats from -10 to 10, found 50");
+    [CRUST, Write(TONGUE, SEEN), Swap(TONGUE, "gain_bits", "gain_bit")] => (TONGUE, Some(2), "ask.gain_bit", "unknown field");
 }
 
 table! { passages:

@@ -12,6 +12,7 @@ use wenzhen_proto::empathy::v1::empathy_service_client::EmpathyServiceClient;
 use wenzhen_proto::expert::v1::expert_service_client::ExpertServiceClient;
 use wenzhen_proto::guidance::v1::guidance_service_client::GuidanceServiceClient;
 use wenzhen_proto::kg::v1::kg_service_client::KgServiceClient;
+use wenzhen_proto::vision::v1::vision_service_client::VisionServiceClient;
 use wenzhen_service::layers::admission::PRIORITY;
 use wenzhen_service::{Client, Priority};
 
@@ -29,6 +30,8 @@ pub struct Agents {
     pub expert: ExpertServiceClient<AgentChannel>,
     /// Empathy.
     pub empathy: EmpathyServiceClient<AgentChannel>,
+    /// Vision; `None`: no photographs are taken.
+    pub vision: Option<VisionServiceClient<AgentChannel>>,
     /// How long each may take.
     pub budgets: Budgets,
 }
@@ -44,6 +47,8 @@ pub struct Channels {
     pub expert: Balanced,
     /// Empathy.
     pub empathy: Balanced,
+    /// Vision; `None`: no photographs are taken.
+    pub vision: Option<Balanced>,
 }
 
 /// How long a call of each kind may take.
@@ -59,6 +64,8 @@ pub struct Budgets {
     pub diagnose: Duration,
     /// Modulate, to its last piece.
     pub modulate: Duration,
+    /// ClassifyTongue, with the sending of the picture.
+    pub look: Duration,
 }
 
 impl Default for Budgets {
@@ -69,6 +76,7 @@ impl Default for Budgets {
             ask: Duration::from_secs(6),
             diagnose: Duration::from_secs(30),
             modulate: Duration::from_secs(30),
+            look: Duration::from_secs(15),
         }
     }
 }
@@ -81,6 +89,7 @@ impl Agents {
             guidance: GuidanceServiceClient::new(Client::new(channels.guidance)),
             expert: ExpertServiceClient::new(Client::new(channels.expert)),
             empathy: EmpathyServiceClient::new(Client::new(channels.empathy)),
+            vision: channels.vision.map(|channel| VisionServiceClient::new(Client::new(channel))),
             budgets,
         }
     }
@@ -110,7 +119,7 @@ pub async fn call<T>(
 /// A degradation with a fixed label.
 pub fn degradation(agent: Agent, reason: &str) -> Degradation {
     tracing::warn!(agent = agent.as_str_name(), reason, "an agent could not be used");
-    Degradation { agent: agent as i32, reason: reason.to_owned() }
+    Degradation { agent: agent as i32, reason: reason.to_owned(), fell_back: false }
 }
 
 /// The fixed label of a status; its message is not repeated.

@@ -3,10 +3,41 @@
 use std::time::Duration;
 
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 use wenzhen_service::layers::admission::Shed;
 use wenzhen_service::status;
 
 use crate::store::StoreError;
+
+/// What the vision agent objects to in a file, without anything of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhotoRefusal {
+    reason: String,
+    message: String,
+    metadata: Vec<(String, String)>,
+}
+
+impl PhotoRefusal {
+    /// From the status of the vision agent; `None` where it does not object to the file.
+    pub fn of(refused: &Status) -> Option<Self> {
+        let info = refused.get_details_error_info().filter(|_| refused.code() == Code::InvalidArgument)?;
+        let metadata = info.metadata.into_iter().collect();
+        Some(Self { reason: info.reason, message: refused.message().to_owned(), metadata })
+    }
+
+    /// A refusal of our own.
+    pub fn new(reason: &str, message: &str, metadata: &[(&str, u64)]) -> Self {
+        let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), value.to_string())).collect();
+        Self { reason: reason.to_owned(), message: message.to_owned(), metadata }
+    }
+}
+
+impl From<Box<PhotoRefusal>> for Status {
+    fn from(refusal: Box<PhotoRefusal>) -> Self {
+        let metadata: Vec<_> = refusal.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        status::with_reason(Code::InvalidArgument, &refusal.reason, refusal.message.as_str(), &metadata)
+    }
+}
 
 /// An orchestrator error. No variant carries words of a patient.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -62,7 +93,13 @@ pub enum Error {
         /// The version that is left.
         actual: u64,
     },
-    /// The message id was used for another text.
+    /// A photograph is not as it must be, as the vision agent says; the status names the limit.
+    #[error("the photograph cannot be taken")]
+    Photo(Box<PhotoRefusal>),
+    /// A photograph did not come in time.
+    #[error("the photograph did not come in time")]
+    Stalled,
+    /// The message id was used for another text or picture.
     #[error("this message id was used for another text")]
     MessageReused,
     /// The consultation has ended.
@@ -121,6 +158,8 @@ impl From<Error> for Status {
                 &[("expected", expected.to_string().as_str()), ("actual", actual.to_string().as_str())],
             ),
             Error::MessageReused => status::with_reason(Code::AlreadyExists, "MESSAGE_REUSED", text, &[]),
+            Error::Stalled => status::deadline_exceeded(text),
+            Error::Photo(refusal) => refusal.into(),
             Error::Overloaded(shed) => shed.into(),
             Error::Ended => status::failed_precondition("ENDED", &text, &[]),
             Error::NothingToUndo => status::failed_precondition("NOTHING_TO_UNDO", &text, &[]),

@@ -26,6 +26,10 @@ pub(crate) fn markdown(knowledge: &Knowledge, consultation: &Consultation, event
             Some(Kind::MessageReceived(message)) => {
                 let _ = writeln!(page, "**{}** {}\n", headings.patient, one_line(&message.text));
             }
+            Some(Kind::ImageReceived(_)) => {
+                let sent = knowledge.voice(consultation.locale())?.photo.as_ref().map_or("", |photo| &photo.sent);
+                let _ = writeln!(page, "**{}** {sent}\n", headings.patient);
+            }
             Some(Kind::Replied(replied)) => {
                 let _ = writeln!(page, "**{}** {}\n", headings.system, one_line(&replied.text));
             }

@@ -1,6 +1,7 @@
 //! The policy: what to do next. Pure: the state before the turn and what the agents said determine
 //! the decision, so that every consultation can be replayed bit for bit.
 
+mod photo;
 mod precaution;
 
 use wenzhen_language::redflag::ScreenContext;
@@ -25,6 +26,10 @@ const LEAST_ROUNDS: u32 = 2;
 pub const MOVED_ON: &str = "moved_on";
 /// The field of the person that asks for age and sex.
 pub const AGE_SEX: &str = "age_sex";
+/// Reason of a redirection after a photograph.
+pub const PHOTO: &str = "photo";
+/// The field of the person that asks for a photograph of the tongue.
+pub const TONGUE_PHOTO: &str = "tongue_photo";
 /// The field of the person that asks for pregnancy.
 pub const PREGNANCY: &str = "pregnancy";
 
@@ -111,6 +116,7 @@ impl Turn<'_> {
         self.urgent()
             .or_else(|| self.out_of_hands())
             .or_else(|| self.stop())
+            .or_else(|| photo::looked_at(self.knowledge, self.before, self.inputs))
             .or_else(|| self.unclear_words())
             .or_else(|| self.clarify())
             .or_else(|| self.concluded())
@@ -140,7 +146,9 @@ impl Turn<'_> {
     }
 
     fn stop(&self) -> Option<Decision> {
-        (self.intent() == Intent::WantsStop).then(|| decision(DecisionKind::End, "patient"))
+        // "Leave it" after the question for a photograph leaves the photograph, not the consultation.
+        let of_photo = self.before.question.as_ref().is_some_and(|q| q.context_field == TONGUE_PHOTO);
+        (self.intent() == Intent::WantsStop && !of_photo).then(|| decision(DecisionKind::End, "patient"))
     }
 
     /// Whether the words told anything about the patient.
@@ -152,7 +160,7 @@ impl Turn<'_> {
 
     /// Nothing was learned from the words: bring the patient back, gently, and not for ever.
     fn unclear_words(&self) -> Option<Decision> {
-        if self.learned() || self.concluded_before() {
+        if self.learned() || self.concluded_before() || self.inputs.photo.is_some() {
             return None;
         }
         let intent = self.intent();
@@ -259,6 +267,11 @@ impl Turn<'_> {
         }
         if let Some(precaution) = self.precaution() {
             return precaution;
+        }
+        let sure = recommendation == Recommendation::Diagnose && self.inputs.reason != Reason::GainVanished as i32;
+        if !sure && photo::worth_asking(&self.knowledge.pack, self.before, self.inputs) {
+            let context_field = TONGUE_PHOTO.to_owned();
+            return Decision { context_field, ..decision(DecisionKind::AskContext, "gain") };
         }
         let confirm = recommendation == Recommendation::Diagnose && self.before.rounds < LEAST_ROUNDS;
         if (recommendation == Recommendation::Ask || confirm) && self.may_ask() {

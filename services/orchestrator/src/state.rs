@@ -14,8 +14,9 @@ use wenzhen_proto::orchestrator::v1::{
     ConsultationStatus, Decided, Decision, DecisionInputs, DecisionKind, Diagnosis, Event, MessageReceived, PlanStatus,
     Question, Repinned, Replied, Started,
 };
+use wenzhen_proto::vision::v1::Quality;
 
-use crate::policy::MOVED_ON;
+use crate::policy::{MOVED_ON, PHOTO};
 use crate::recorder;
 
 /// A concluded consultation counts as over when nothing has happened in it for so long.
@@ -39,7 +40,7 @@ pub struct Turn {
     pub number: u32,
     /// Id of the message that began it.
     pub message_id: Arc<str>,
-    /// SHA-256 of that message's text.
+    /// SHA-256 of that message's text, or of its photograph.
     pub text_sha256: Arc<[u8]>,
     /// Version of the event that began it.
     pub version: u64,
@@ -118,6 +119,8 @@ pub struct State {
     pub confirmed: Option<Arc<Confirmed>>,
     /// It was reviewed; that happens once.
     pub reviewed: bool,
+    /// A photograph was read.
+    pub photographed: bool,
 }
 
 /// An outcome that a clinician confirmed.
@@ -202,6 +205,7 @@ impl State {
         match &event.kind {
             Some(Kind::Started(started)) => self.start(started, event),
             Some(Kind::MessageReceived(message)) => self.receive(message, event),
+            Some(Kind::ImageReceived(image)) => self.begin((&image.message_id, &image.image_sha256), event, false),
             Some(Kind::Decided(decided)) => self.decided(pack, decided, event),
             Some(Kind::Replied(replied)) => self.replied(replied),
             Some(Kind::PlanSigned(signed)) => {
@@ -249,14 +253,8 @@ impl State {
         self.version = event.version;
         self.last_at = event.at.unwrap_or_default();
         match &event.kind {
-            Some(Kind::MessageReceived(message)) => self.turns.push(Turn {
-                number: event.turn,
-                message_id: message.message_id.as_str().into(),
-                text_sha256: message.text_sha256.as_slice().into(),
-                version: event.version,
-                stage: Stage::Replied,
-                undone: true,
-            }),
+            Some(Kind::MessageReceived(message)) => self.begin((&message.message_id, &message.text_sha256), event, true),
+            Some(Kind::ImageReceived(image)) => self.begin((&image.message_id, &image.image_sha256), event, true),
             Some(Kind::Decided(Decided { inputs, decision })) => {
                 self.cues.extend(inputs.iter().flat_map(|i| i.cue_ids.iter().cloned()));
                 if let Some(decision) = decision {
@@ -281,13 +279,18 @@ impl State {
 
     fn receive(&mut self, message: &MessageReceived, event: &Event) {
         self.unheard.push(message.text.clone());
+        self.begin((&message.message_id, &message.text_sha256), event, false);
+    }
+
+    /// A turn begins with a message or a photograph; one that was taken back leaves its place.
+    fn begin(&mut self, (id, sha256): (&str, &[u8]), event: &Event, undone: bool) {
         self.turns.push(Turn {
             number: event.turn,
-            message_id: message.message_id.as_str().into(),
-            text_sha256: message.text_sha256.as_slice().into(),
+            message_id: id.into(),
+            text_sha256: sha256.into(),
             version: event.version,
-            stage: Stage::Received,
-            undone: false,
+            stage: if undone { Stage::Replied } else { Stage::Received },
+            undone,
         });
     }
 
@@ -315,6 +318,7 @@ impl State {
         if inputs.emotion.is_some() {
             self.emotion = inputs.emotion;
         }
+        self.photographed |= inputs.photo.as_ref().is_some_and(|photo| photo.quality() == Quality::Ok);
         if !inputs.ranked.is_empty() {
             self.ranked = inputs.ranked.as_slice().into();
             self.worth_asking = inputs.worth_asking.as_slice().into();
@@ -338,7 +342,7 @@ impl State {
             self.context_asked.insert(decision.context_field.clone());
         }
         let reason = decision.reason.as_str();
-        let redirected = decision.kind() == DecisionKind::Redirect && !matches!(reason, "greeting" | "felt");
+        let redirected = decision.kind() == DecisionKind::Redirect && !matches!(reason, "greeting" | "felt" | PHOTO);
         let lost = redirected || reason == MOVED_ON;
         self.misunderstood = if lost { self.misunderstood + 1 } else { 0 };
         match decision.kind() {
@@ -378,7 +382,7 @@ impl State {
     }
 
     fn replied(&mut self, replied: &Replied) {
-        self.told_degraded |= !replied.degraded.is_empty();
+        self.told_degraded |= replied.degraded.iter().any(|why| !why.fell_back);
         if let Some(question) = &replied.question {
             self.last_frame.clone_from(&question.frame);
             self.question = Some(Arc::new(question.clone()));

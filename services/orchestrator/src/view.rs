@@ -2,7 +2,7 @@
 
 use wenzhen_proto::clinical::v1::RankedCondition;
 use wenzhen_proto::orchestrator::v1::event::Kind;
-use wenzhen_proto::orchestrator::v1::{Consultation, Diagnosis, Event, PlanStatus};
+use wenzhen_proto::orchestrator::v1::{Consultation, Diagnosis, Event, PhotoReading, PlanStatus};
 
 use crate::auth::Caller;
 use crate::sessions::expires_at;
@@ -62,6 +62,14 @@ pub(crate) fn diagnosis(diagnosis: &Diagnosis, caller: &Caller) -> Diagnosis {
     shown
 }
 
+/// A photograph's reading: a constitution is a judgement, and the clinician's.
+pub(crate) fn photo(mut reading: PhotoReading, caller: &Caller) -> PhotoReading {
+    if !caller.is_clinician() {
+        reading.constitutions.clear();
+    }
+    reading
+}
+
 /// An event. The diagnosis in it is shown by the state of the plan *now*, so that a signed plan can
 /// be read in the record and a rejected one cannot.
 pub(crate) fn event(event: &Event, state: &State, caller: &Caller) -> Event {
@@ -69,9 +77,11 @@ pub(crate) fn event(event: &Event, state: &State, caller: &Caller) -> Event {
     match &mut shown.kind {
         Some(Kind::Started(started)) => started.token_sha256.clear(),
         Some(Kind::MessageReceived(message)) => message.text_sha256.clear(),
+        Some(Kind::ImageReceived(image)) => image.image_sha256.clear(),
         Some(Kind::Decided(decided)) => {
             if let Some(inputs) = &mut decided.inputs {
                 inputs.ranked = ranked(&inputs.ranked, caller);
+                inputs.photo = inputs.photo.take().map(|reading| photo(reading, caller));
             }
         }
         Some(Kind::Replied(replied)) => {

@@ -9,6 +9,7 @@ mod guidance;
 mod kg;
 mod patient;
 pub mod print;
+mod vision;
 mod words;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use wenzhen_pack::{Locale, Pack};
 use wenzhen_proto::clinical::v1 as clinical;
-use wenzhen_proto::{empathy::v1 as ep, expert::v1 as ex, guidance::v1 as gd, kg::v1 as kgp};
+use wenzhen_proto::{empathy::v1 as ep, expert::v1 as ex, guidance::v1 as gd, kg::v1 as kgp, vision::v1 as vi};
 
 use crate::agent::Agent;
 use crate::error::LoadError;
@@ -151,6 +152,7 @@ fn make(
         (Agent::Expert, _) => encode(&|r| expert::diagnose(materials, r).map(bytes), random),
         (Agent::Empathy, "Modulate") => encode(&|r| empathy::modulate(materials, r).map(bytes), random),
         (Agent::Empathy, _) => encode(&|r| empathy::assess(materials, r).map(bytes), random),
+        (Agent::Vision, _) => encode(&|r| vision::classify(materials, r), random),
         // Consultations are held, not prepared.
         (Agent::Orchestrator, _) => Ok(Vec::new()),
     }
@@ -183,6 +185,7 @@ pub fn holds(agent: Agent, method: usize, items: u32, last: &[u8]) -> bool {
         (Agent::Empathy, "Modulate") => ep::ModulateResponse::decode(last)
             .is_ok_and(|r| matches!(r.piece, Some(ep::modulate_response::Piece::Done(_))) && items > 1),
         (Agent::Empathy, _) => ep::AssessResponse::decode(last).is_ok_and(|r| r.assessment.is_some() && items == 1),
+        (Agent::Vision, _) => vi::ClassifyTongueResponse::decode(last).is_ok_and(|r| r.quality != 0 && items == 1),
         // A consultation reads its own answers.
         (Agent::Orchestrator, _) => true,
     }

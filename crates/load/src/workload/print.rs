@@ -30,6 +30,10 @@ pub fn requests(settings: &Settings, materials: &Materials, count: usize) -> Res
         let text = format!("--print-requests prints one method: choose with --method one of {}", names.join(", "));
         return Err(LoadError::Usage(text));
     };
+    if method.takes_stream {
+        let text = format!("--print-requests prints requests of one message, and {} takes many", method.name);
+        return Err(LoadError::Usage(text));
+    }
     let corpus = Corpus::new(agent, materials, &settings.weights, (settings.seed, count))?;
     let broken = |_| LoadError::Workload("its requests have no JSON form");
     let pool = DescriptorPool::decode(wenzhen_proto::DESCRIPTORS).map_err(|_| LoadError::Workload("no descriptors"))?;

@@ -10,6 +10,7 @@ pub const AMBIGUITIES: &str = "ambiguities.jsonl";
 pub const CONDITIONS: &str = "conditions.jsonl";
 pub const HERBS: &str = "herbs.jsonl";
 pub const SUBSTANCES: &str = "substances.jsonl";
+pub const TONGUE: &str = "tongue.toml";
 pub const SAFETY: &str = "safety.toml";
 
 /// Collects mistakes while tables are resolved, and knows the ids of all tables.

@@ -14,19 +14,24 @@ mod relations;
 mod safety;
 mod sayings;
 mod substances;
+mod tongue;
 
 use std::collections::BTreeMap;
 
 use crate::load::RawPack;
 use crate::voice::Voice;
-use crate::{Digest, Locale, Pack, PackError};
+use crate::{Digest, Locale, Pack, PackError, Prompts};
 
 use check::Check;
 use conditions::Known;
 pub use ids::is_id;
 
 /// The pack of `raw`, or every mistake in it.
-pub fn resolve(raw: RawPack, voices: BTreeMap<Locale, Voice>, digest: Digest) -> Result<Pack, Vec<PackError>> {
+pub fn resolve(
+    raw: RawPack,
+    (voices, prompts): (BTreeMap<Locale, Voice>, Option<Prompts>),
+    digest: Digest,
+) -> Result<Pack, Vec<PackError>> {
     let mut check = Check::new(&raw);
     crate::manifest::validate(&raw.manifest, &mut check.errors);
     check.unique_sayings(&raw.findings, &raw.ambiguities);
@@ -39,6 +44,8 @@ pub fn resolve(raw: RawPack, voices: BTreeMap<Locale, Voice>, digest: Digest) ->
     let known = Known { findings: &findings, herbs: &herbs, incompatible: &incompatible, grades: raw.manifest.grades };
     let conditions: Vec<_> = raw.conditions.into_iter().map(|(line, c)| check.condition(line, c, &known)).collect();
     let safety = check.safety(raw.safety);
+    let tongue = raw.tongue.map(|tongue| check.tongue(tongue, &findings));
+    check.photo_words(tongue.is_some(), &voices);
     let passages = check.passages(raw.passages);
 
     let Check { findings: finding_ids, conditions: condition_ids, herbs: herb_ids, errors, .. } = check;
@@ -53,8 +60,10 @@ pub fn resolve(raw: RawPack, voices: BTreeMap<Locale, Voice>, digest: Digest) ->
         incompatible,
         substances,
         safety,
+        tongue,
         passages,
         voices,
+        prompts,
         digest,
         finding_ids,
         condition_ids,

@@ -91,6 +91,47 @@ pub struct OrchestratorVoice {
     pub condition_separator: String,
     /// Headings of the export.
     pub export: ExportHeadings,
+    /// What is said about photographs of the tongue; a pack with `tongue.toml` needs it.
+    #[serde(default)]
+    pub photo: Option<PhotoVoice>,
+}
+
+/// What is said about photographs of the tongue.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhotoVoice {
+    /// Asks for one.
+    pub ask: String,
+    /// Quick answers of whoever would rather not.
+    pub answers: Vec<String>,
+    /// After whoever would rather not.
+    pub declined: String,
+    /// What was seen. `{seen}`.
+    pub seen: String,
+    /// One finding that is there. `{name}`, `{percent}`.
+    pub present: String,
+    /// One finding that is not there. `{name}`, `{percent}`.
+    pub denied: String,
+    /// A good picture, of which nothing could be told for sure.
+    pub nothing: String,
+    /// The picture could not be looked at now.
+    pub away: String,
+    /// The picture as a line of the dialogue.
+    pub sent: String,
+    /// No tongue was found.
+    pub not_a_tongue: String,
+    /// Not in focus.
+    pub blurred: String,
+    /// Too little light.
+    pub too_dark: String,
+    /// Too much light.
+    pub too_bright: String,
+    /// Coloured light.
+    pub colour_cast: String,
+    /// Too far away.
+    pub too_small: String,
+    /// Partly hidden.
+    pub covered: String,
 }
 
 /// A topic of a patient's question.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use wenzhen_pack::{Kind, Observer};
 use wenzhen_proto::clinical::v1::Pins;
 use wenzhen_proto::kg::v1::{
     AdvanceRequest, AdvanceResponse, Case, ConditionExplanation, ExplainRequest, ExplainResponse, FindingExplanation,
@@ -10,13 +11,15 @@ use wenzhen_proto::kg::v1::{
 use super::KgServer;
 use crate::error::Error;
 use crate::model::Model;
-use crate::strategy::{Query, Ranked, advance};
+use crate::strategy::{Candidate, Query, Ranked, advance};
 use crate::{convert, explain};
 
 /// Conditions that are explained when none is named.
 const EXPLAINED: usize = 3;
 /// Most conditions and most findings of one explanation.
 const MOST_EXPLAINED: usize = 20;
+/// Most findings that a photograph would show.
+const MOST_SHOWN: u32 = 100;
 /// Conditions in the ranking of each answer to a question.
 const RANKED_PER_ANSWER: usize = 5;
 
@@ -33,9 +36,13 @@ impl KgServer {
     pub(super) async fn advance_now(&self, request: &AdvanceRequest) -> Result<AdvanceResponse, Error> {
         let conditions = convert::size(request.max_conditions, 10, 1000, "max_conditions")?;
         let findings = convert::size(request.max_findings, 5, 100, "max_findings")?;
+        if request.max_shown_findings > MOST_SHOWN {
+            return Err(Error::field("max_shown_findings", "at most 100"));
+        }
         let (model, case, pins) = self.case(request.case.as_ref()).await?;
         let scored = advance(&model, &case.query(findings));
         let pack = model.pack();
+        let shown = shown(&model, &case, request.max_shown_findings);
         Ok(AdvanceResponse {
             ranked: scored.ranked.iter().take(conditions).map(|r| convert::ranked(pack, r)).collect(),
             worth_asking: scored.worth_asking.iter().map(|c| convert::candidate(pack, c)).collect(),
@@ -43,6 +50,7 @@ impl KgServer {
             reason: convert::reason(scored.recommendation.reason).into(),
             pins: Some(pins.clone()),
             strategy: convert::strategy_message(case.dialogue.strategy).into(),
+            worth_showing: shown.iter().map(|c| convert::candidate(pack, c)).collect(),
         })
     }
 
@@ -62,6 +70,21 @@ impl KgServer {
             findings: findings.collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// Findings of the tongue that a photograph would show.
+fn shown(model: &Model, case: &convert::Case, most: u32) -> Vec<Candidate> {
+    if most == 0 {
+        return Vec::new();
+    }
+    let mut dialogue = case.dialogue.clone();
+    // One picture shows them all: none is valued by what it adds to another.
+    dialogue.findings_per_question = 1;
+    let query = Query { observer: Observer::Image, dialogue: &dialogue, ..case.query(model.pack().findings.len()) };
+    let tongue = |c: &Candidate| model.pack().findings.get(c.finding.at()).is_some_and(|f| f.kind == Kind::Tongue);
+    let mut shown: Vec<Candidate> = advance(model, &query).worth_asking.into_iter().filter(tongue).collect();
+    shown.truncate(most as usize);
+    shown
 }
 
 /// The named conditions, else the best ones.

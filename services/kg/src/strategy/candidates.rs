@@ -41,6 +41,8 @@ pub fn open(model: &Model, query: &Query<'_>, known: &Known) -> Vec<Open> {
             Some(parent) if known.is(parent, State::Present) => true,
             // Unsure or refused: its details are not asked either.
             Some(parent) if known.state(parent).is_some() || was_asked(parent) => continue,
+            // A photograph shows a finding and what is above it at once.
+            Some(_) if query.observer == Observer::Image => true,
             // The parent is asked first where it can be.
             Some(parent) if findings.get(parent.at()).is_some_and(|p| may_ask(p, query)) => continue,
             Some(_) => false,

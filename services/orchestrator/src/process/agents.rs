@@ -29,6 +29,9 @@ pub(super) struct AgentArgs {
     /// The empathy agent
     #[arg(long, env = "WENZHEN_EMPATHY", value_name = "URL")]
     empathy: Target,
+    /// The vision agent; without one, no photographs are taken
+    #[arg(long, env = "WENZHEN_VISION", value_name = "URL")]
+    vision: Option<Target>,
     /// How long to be NOT_SERVING at the start for want of an agent, in milliseconds; after that it is done without
     #[arg(long, env = "WENZHEN_AGENTS_PATIENCE_MS", default_value = "15000", value_parser = value_parser!(u64).range(0..=3_600_000))]
     agents_patience_ms: u64,
@@ -56,14 +59,15 @@ impl AgentArgs {
             guidance: open("--guidance", &self.guidance)?,
             expert: open("--expert", &self.expert)?,
             empathy: open("--empathy", &self.empathy)?,
+            vision: self.vision.as_ref().map(|target| open("--vision", target)).transpose()?,
         };
         self.watch(app, &channels);
         Ok(channels)
     }
 
     fn tls(&self, app: &App) -> Result<Option<TlsSource>, Failure> {
-        let targets = [&self.kg, &self.guidance, &self.expert, &self.empathy];
-        let wanted = targets.iter().any(|target| target.scheme() == wenzhen_channel::Scheme::Https);
+        let targets = [&self.kg, &self.guidance, &self.expert, &self.empathy].into_iter().chain(&self.vision);
+        let wanted = targets.into_iter().any(|target| target.scheme() == wenzhen_channel::Scheme::Https);
         let Some(tls) = app.tls().filter(|_| wanted).cloned() else { return Ok(None) };
         let first = tls.client()?;
         Ok(Some(Arc::new(move || tls.client().unwrap_or_else(|_| first.clone()))))
@@ -76,10 +80,13 @@ impl AgentArgs {
             ("expert", &channels.expert),
             ("empathy", &channels.empathy),
         ];
-        let all = named.map(|(name, channel)| {
-            tokio::spawn(follow(channel.clone(), app.readiness().optional(name)));
-            channel.clone()
-        });
+        let named = named.into_iter().chain(channels.vision.as_ref().map(|channel| ("vision", channel)));
+        let all: Vec<Balanced> = named
+            .map(|(name, channel)| {
+                tokio::spawn(follow(channel.clone(), app.readiness().optional(name)));
+                channel.clone()
+            })
+            .collect();
         let (begun, patience) = (app.readiness().dependency("agents"), Duration::from_millis(self.agents_patience_ms));
         tokio::spawn(async move {
             let everyone = join_all(all.iter().map(Balanced::ready));

@@ -4,6 +4,7 @@ mod answer;
 mod composer;
 mod diagnose;
 mod meaning;
+mod photo;
 mod question;
 
 use wenzhen_proto::clinical::v1::Urgency;
@@ -51,6 +52,9 @@ pub(crate) async fn compose(
     if kind != DecisionKind::Answer && decision.urgency() <= Urgency::Today {
         composer.line(&meaning::explained(&material)?).await;
     }
+    if decision.urgency() <= Urgency::Today {
+        photo::compose(&material, composer).await?;
+    }
     match kind {
         DecisionKind::Ask | DecisionKind::Clarify | DecisionKind::AskContext => {
             question::compose(&material, composer).await?;
@@ -69,7 +73,8 @@ pub(crate) async fn compose(
         DecisionKind::End => composer.line(&voice.end).await,
         DecisionKind::Unspecified => {}
     }
-    if !composer.degraded.is_empty() && !before.told_degraded {
+    // Where a built-in voice took a model's place, the patient misses nothing that it could be told of.
+    if composer.degraded.iter().any(|why| !why.fell_back) && !before.told_degraded {
         composer.line(&voice.degraded).await;
     }
     Ok(())

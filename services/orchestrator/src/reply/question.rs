@@ -7,9 +7,9 @@ use wenzhen_proto::clinical::v1::{Agent, Locale, Subject};
 use wenzhen_proto::guidance::v1::{AskRequest, AskResponse, Intent, QuickAnswer};
 use wenzhen_proto::orchestrator::v1::{DecisionKind, Question, Stage};
 
-use super::{Composer, Material};
+use super::{Composer, Material, photo};
 use crate::agents::call;
-use crate::policy::{MOVED_ON, PREGNANCY};
+use crate::policy::{MOVED_ON, PHOTO, PREGNANCY, TONGUE_PHOTO};
 use crate::{Error, knowledge};
 
 /// Asks.
@@ -21,6 +21,7 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
     } else {
         let worded = word(material, composer).await?;
         composer.made_by(Agent::Guidance, worded.pins);
+        worded.degraded.into_iter().for_each(|why| composer.degrade(why));
         Question {
             text: worded.text,
             finding_ids: decision.finding_ids.clone(),
@@ -51,7 +52,11 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
 fn person(material: &Material<'_>) -> Result<Question, Error> {
     let voice = material.scene.knowledge.voice(material.after.locale)?;
     let field = &material.decision.context_field;
-    let quick_answers = if field == PREGNANCY { voice.pregnancy_answers.clone() } else { Vec::new() };
+    let quick_answers = match field.as_str() {
+        PREGNANCY => voice.pregnancy_answers.clone(),
+        TONGUE_PHOTO => voice.photo.as_ref().map(|photo| photo.answers.clone()).unwrap_or_default(),
+        _ => Vec::new(),
+    };
     let text = person_words(voice, field, material.after.patient.subject());
     Ok(Question { text: text.to_owned(), context_field: field.clone(), quick_answers, ..Question::default() })
 }
@@ -61,6 +66,7 @@ fn person(material: &Material<'_>) -> Result<Question, Error> {
 fn person_words<'v>(voice: &'v OrchestratorVoice, field: &str, subject: Subject) -> &'v str {
     match (field, subject) {
         (PREGNANCY, _) => &voice.ask_pregnancy,
+        (TONGUE_PHOTO, _) => voice.photo.as_ref().map_or("", |photo| photo.ask.as_str()),
         (_, Subject::Unspecified | Subject::Self_) => &voice.ask_age_sex,
         (_, Subject::Child) => &voice.ask_age_sex_child,
         (_, Subject::Parent | Subject::Partner | Subject::Other) => &voice.ask_age_sex_other,
@@ -106,7 +112,7 @@ fn own_frame(material: &Material<'_>, request: &AskRequest) -> Result<AskRespons
         text: worded.text,
         frame: worded.frame,
         quick_answers: worded.quick_answers.into_iter().map(|text| QuickAnswer { text }).collect(),
-        pins: None,
+        ..AskResponse::default()
     })
 }
 
@@ -123,7 +129,11 @@ pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_
     };
     let variant = material.pick(variants);
     let fallback = voice.ask_complaint.as_str();
-    let line = if material.decision.reason == "felt" {
+    let line = if material.decision.reason == PHOTO {
+        // What there is to say of the picture has been said; it asks for another one in its own words.
+        let again = standing.as_ref().is_none_or(|q| q.context_field == TONGUE_PHOTO);
+        if again { String::new() } else { text.to_owned() }
+    } else if material.decision.reason == "felt" {
         if text.is_empty() { fallback.to_owned() } else { text.to_owned() }
     } else if material.decision.reason == "greeting" {
         if text.is_empty() { variant.to_owned() } else { text.to_owned() }
@@ -133,7 +143,14 @@ pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_
         variant.replace("{question}", if text.is_empty() { fallback } else { text })
     };
     composer.line(&line).await;
-    composer.question = standing;
+    composer.question = match standing {
+        // The words about the picture ask for another one.
+        Some(question) if material.decision.reason == PHOTO && question.context_field == TONGUE_PHOTO => {
+            let text = photo::line(material)?.unwrap_or_else(|| question.text.clone());
+            Some(Question { text, ..question })
+        }
+        standing => standing,
+    };
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod clinician;
 mod patient;
+mod photo;
 mod start;
 mod watch;
 
@@ -9,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_stream::Stream;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
@@ -62,6 +64,8 @@ struct Inner {
     runner: Arc<Runner>,
     access: Access,
     turns: Admission,
+    /// Photographs on their way.
+    photos: Semaphore,
 }
 
 impl Orchestrator {
@@ -73,13 +77,15 @@ impl Orchestrator {
         let sessions = Arc::new(Sessions::new(settings.store, Library::new(settings.packs)?));
         let metrics = TurnMetrics::register(&settings.metrics);
         let turns = Admission::new(settings.turns, settings.metrics.admission());
+        let photos = Semaphore::new(photo::AT_ONCE);
         let runner = Arc::new(Runner { sessions: sessions.clone(), agents: settings.agents, metrics });
-        Ok(Self(Arc::new(Inner { sessions, runner, access: Access::new(settings.access), turns })))
+        Ok(Self(Arc::new(Inner { sessions, runner, access: Access::new(settings.access), turns, photos })))
     }
 
     /// The service, to be added to a server.
     pub fn service(&self) -> OrchestratorServiceServer<Self> {
-        OrchestratorServiceServer::new(self.clone())
+        // A chunk of a photograph may be as long as the photograph.
+        OrchestratorServiceServer::new(self.clone()).max_decoding_message_size(photo::MOST_MESSAGE)
     }
 
     /// Deletes consultations whose retention time is over; gives their number.
@@ -174,6 +180,13 @@ impl OrchestratorService for Orchestrator {
         request: Request<api::SendMessageRequest>,
     ) -> Result<Response<Self::SendMessageStream>, Status> {
         Ok(Response::new(self.message(request).await?))
+    }
+
+    async fn attach_tongue_image(
+        &self,
+        request: Request<tonic::Streaming<api::AttachTongueImageRequest>>,
+    ) -> Result<Response<api::AttachTongueImageResponse>, Status> {
+        Ok(Response::new(self.photo(request).await?))
     }
 
     async fn undo_turn(

@@ -30,7 +30,9 @@ impl Orchestrator {
             return Err(Error::field("strategy", "`bayes-plain`, `dopi` or empty"));
         }
         let knowledge = self.sessions().library.get(&request.pack_digest)?.clone();
-        let weight_epoch = self.held_by_agents(&knowledge.digest).await?;
+        let (weight_epoch, takes_photographs) =
+            tokio::join!(self.held_by_agents(&knowledge.digest), self.reads_tongues_for(&knowledge.digest));
+        let weight_epoch = weight_epoch?;
         let (id, token) = (ConsultationId::random(), new_token());
         let pins = Pins { pack_digest: knowledge.digest.clone(), weight_epoch, ..Pins::default() };
         let started = Kind::Started(api::Started {
@@ -41,6 +43,7 @@ impl Orchestrator {
             token_sha256: sha256(token.as_bytes()).to_vec(),
             seed: rand::random(),
             retention_days: knowledge.pack.manifest.release.retention_days,
+            takes_photographs,
         });
         let state = self.sessions().create(id, &knowledge, started).await?;
         let voice = knowledge.voice(locale)?;
@@ -67,6 +70,18 @@ impl Orchestrator {
         Ok(repin::of(&epochs, digest))
     }
 
+    /// Whether the vision agent answers, and can read tongues for the pack.
+    async fn reads_tongues_for(&self, digest: &str) -> bool {
+        self.seen_by_vision().await.is_some_and(|held| held.iter().any(|pack| pack.digest == digest))
+    }
+
+    /// The packs that the vision agent can read tongues for; `None` where it does not answer.
+    async fn seen_by_vision(&self) -> Option<Vec<PackInfo>> {
+        let mut vision = self.0.runner.agents.vision.clone()?;
+        let said = call(Agent::Vision, DESCRIBE, vision.describe(wenzhen_proto::vision::v1::DescribeRequest {}));
+        said.await.ok().map(|said| said.packs)
+    }
+
     /// The packs of each agent, `None` for one that does not answer, and the newest weight epoch of each pack.
     async fn packs_of_agents(&self) -> ([(Agent, Option<Vec<PackInfo>>); 4], Vec<kg::v1::PackEpoch>) {
         use wenzhen_proto::{empathy, expert, guidance};
@@ -90,8 +105,9 @@ impl Orchestrator {
     }
 
     pub(super) async fn describe_all(&self) -> api::DescribeResponse {
-        let (answers, _) = self.packs_of_agents().await;
-        let available = answers.iter().filter(|(_, held)| held.is_some()).map(|(agent, _)| *agent as i32).collect();
+        let ((answers, _), vision) = tokio::join!(self.packs_of_agents(), self.seen_by_vision());
+        let answers = answers.into_iter().chain([(Agent::Vision, vision.filter(|packs| !packs.is_empty()))]);
+        let available = answers.filter(|(_, held)| held.is_some()).map(|(agent, _)| agent as i32).collect();
         api::DescribeResponse {
             packs: self.sessions().library.iter().map(|k| info(k)).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

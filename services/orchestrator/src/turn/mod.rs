@@ -9,6 +9,7 @@
 //! A turn that was cut off goes on where it stopped when its message is sent again.
 
 mod person;
+mod photo;
 mod replayed;
 mod scoring;
 mod understanding;
@@ -33,6 +34,7 @@ use crate::sessions::{Lock, Sessions};
 use crate::state::{Stage, State, Turn};
 use crate::{Agents, Error, Knowledge, agents, policy, view};
 
+pub(crate) use photo::Photo;
 pub(crate) use updates::Updates;
 
 /// How long an input may wait for the agents before it goes on record alone. Built-in voices are done

@@ -5,6 +5,7 @@ use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{DecisionInputs, Stage};
 
 use super::{Scene, Updates};
+use crate::policy::TONGUE_PHOTO;
 use crate::recorder;
 use crate::review::repin;
 use crate::state::State;
@@ -13,6 +14,8 @@ use crate::state::State;
 const CONDITIONS: u32 = 10;
 /// Findings that are kept in a decision.
 const FINDINGS: u32 = 6;
+/// Findings of a photograph that are kept in a decision.
+const SHOWN: u32 = 16;
 
 /// Asks the graph and enters its answer; without one the decision rests on the rest. Gives what is to go on record
 /// where the consultation's weights were kept no more.
@@ -22,8 +25,14 @@ pub(super) async fn advance(
     inputs: &mut DecisionInputs,
     out: &Updates,
 ) -> Option<Kind> {
-    let request =
-        AdvanceRequest { case: Some(case(scene, state, inputs)), max_conditions: CONDITIONS, max_findings: FINDINGS };
+    // Only as long as a photograph may still be asked for.
+    let takes = state.started.takes_photographs && !state.photographed && !state.context_asked.contains(TONGUE_PHOTO);
+    let request = AdvanceRequest {
+        case: Some(case(scene, state, inputs)),
+        max_conditions: CONDITIONS,
+        max_findings: FINDINGS,
+        max_shown_findings: if takes { SHOWN } else { 0 },
+    };
     let (scored, repinned) = out.during(Stage::Scoring, repin::advance(scene, request)).await;
     match scored {
         Ok(scored) => {
@@ -31,6 +40,7 @@ pub(super) async fn advance(
             inputs.worth_asking = scored.worth_asking;
             inputs.recommendation = scored.recommendation;
             inputs.reason = scored.reason;
+            inputs.worth_showing = scored.worth_showing;
         }
         Err(why) => inputs.degraded.push(why),
     }

@@ -89,7 +89,7 @@ impl Fakes {
             .add_service(ExpertServiceServer::new(self.clone()));
         let (channel, _running) = in_process(routes);
         let channel = || Balanced::single(channel.clone());
-        Channels { kg: channel(), guidance: channel(), expert: channel(), empathy: channel() }
+        Channels { kg: channel(), guidance: channel(), expert: channel(), empathy: channel(), vision: None }
     }
 }
 

@@ -1,0 +1,79 @@
+//! One pool of threads for everything: candle's, which its own products run on too. Two pools would fight for the cores.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use candle_core::utils::barrier_pool;
+
+/// Threads that work together.
+pub(crate) fn threads() -> usize {
+    barrier_pool().n_workers() + 1
+}
+
+/// Runs the work over all items, in ranges, on all threads.
+pub(crate) fn ranges(items: usize, work: impl Fn(Range<usize>) + Sync) {
+    barrier_pool().execute_chunked(items, work);
+}
+
+/// Runs the work over pieces of a slice, each `size` long, on all threads.
+pub(crate) fn pieces<T: Send>(slice: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    pieces3((slice, size), (&mut [(); 0], 0), (&mut [(); 0], 0), |index, piece, _, _| work(index, piece));
+}
+
+/// Runs the work over pieces of three slices side by side, each with its own size of pieces, on all threads.
+pub(crate) fn pieces3<T: Send, U: Send, V: Send>(
+    first: (&mut [T], usize),
+    second: (&mut [U], usize),
+    third: (&mut [V], usize),
+    work: impl Fn(usize, &mut [T], &mut [U], &mut [V]) + Sync,
+) {
+    let count = first.0.len() / first.1.max(1);
+    let sizes = (first.1, second.1, third.1);
+    let slices = (Shared::new(first.0), Shared::new(second.0), Shared::new(third.0));
+    ranges(count, |range| {
+        for index in range {
+            let piece = |size: usize| index * size..(index + 1) * size;
+            // SAFETY: each index comes once, and pieces of different indices do not overlap.
+            unsafe {
+                let first = slices.0.slice(piece(sizes.0));
+                work(index, first, slices.1.slice(piece(sizes.1)), slices.2.slice(piece(sizes.2)));
+            }
+        }
+    });
+}
+
+/// A slice that threads write to side by side.
+pub(super) struct Shared<'a, T> {
+    start: *mut T,
+    length: usize,
+    borrowed: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: it stands for a `&mut [T]`, which may be sent where T may; whoever takes parts of it keeps them apart.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
+    pub(super) fn new(slice: &'a mut [T]) -> Self {
+        Self { start: slice.as_mut_ptr(), length: slice.len(), borrowed: PhantomData }
+    }
+
+    /// A part of it.
+    ///
+    /// # Safety
+    /// No element may be in two parts that are alive at the same time.
+    #[allow(clippy::mut_from_ref, reason = "the caller keeps the parts apart")]
+    unsafe fn slice(&self, range: Range<usize>) -> &'a mut [T] {
+        assert!(range.start <= range.end && range.end <= self.length);
+        // SAFETY: within the slice, and the caller keeps parts apart.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.end - range.start) }
+    }
+
+    /// Where an element is.
+    pub(super) fn at(&self, index: usize) -> *mut T {
+        assert!(index < self.length);
+        // SAFETY: within the slice.
+        unsafe { self.start.add(index) }
+    }
+}

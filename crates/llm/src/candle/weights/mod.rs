@@ -1,0 +1,267 @@
+//! From files to the weights of a decoder: names, shapes, and the forms in which matrices are multiplied.
+
+mod gguf;
+mod safetensors;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
+use half::{bf16, f16};
+
+use super::config::Config;
+use super::decoder::{Layer, Weights};
+use super::error::LoadError;
+use super::kernels::dense::{Bf16, F16};
+use super::kernels::memory::Buffer;
+use super::linear::{Dense, Linear, Q8, no_memory};
+
+pub(crate) use gguf::{Gguf, own_name as gguf_name};
+pub(crate) use safetensors::Safetensors;
+
+/// In which form weights are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As the file has them.
+    #[default]
+    Stored,
+    /// Rounded to 8 bits: half the memory of 16-bit weights, and faster.
+    Q8,
+    /// Widened to f32: an oracle for tests.
+    F32,
+}
+
+/// One weight of a file, as it is stored.
+pub(crate) enum Stored {
+    F32(Vec<f32>),
+    F16(Vec<u16>),
+    Bf16(Vec<u16>),
+    /// Rows of Q8_0 blocks.
+    Q8(Vec<u8>),
+    /// Anything else that candle reads.
+    Candle(Arc<QTensor>),
+}
+
+/// Where weights come from, under Hugging Face's names.
+pub(crate) trait Source {
+    /// A weight and its shape; none where the file has none of this name.
+    fn get(&mut self, name: &str) -> Result<Option<(Stored, Vec<usize>)>, LoadError>;
+
+    /// Names that nobody has asked for.
+    fn unread(&self) -> Vec<String>;
+}
+
+/// Reads all weights of a decoder.
+pub(crate) fn load(config: &Config, source: &mut dyn Source, form: Form) -> Result<Weights, LoadError> {
+    let mut reader = Reader { source, form };
+    let embedding = reader.matrix(&["model.embed_tokens.weight"], &[config.vocabulary], config.hidden)?;
+    let head = if config.tied {
+        // Some files hold the embedding twice.
+        reader.source.get("lm_head.weight")?;
+        None
+    } else {
+        Some(reader.matrix(&["lm_head.weight"], &[config.vocabulary], config.hidden)?)
+    };
+    let norm = reader.vector("model.norm.weight", config.hidden)?;
+    let layers = (0..config.layers).map(|index| reader.layer(config, index)).collect::<Result<_, _>>()?;
+    // A part that this decoder does not compute would make it another model.
+    if let Some(name) = reader.source.unread().first() {
+        return Err(LoadError::Unsupported(format!("it has a weight {name}")));
+    }
+    Ok(Weights { embedding, head, norm, layers })
+}
+
+struct Reader<'a> {
+    source: &'a mut dyn Source,
+    form: Form,
+}
+
+impl Reader<'_> {
+    fn layer(&mut self, config: &Config, index: usize) -> Result<Layer, LoadError> {
+        let name = |rest: &str| format!("model.layers.{index}.{rest}");
+        let (queries, width) = (config.heads * config.head_dim, config.kv_width());
+        let projections = ["q", "k", "v"];
+        let outputs = [queries, width, width];
+        let names = projections.map(|p| name(&format!("self_attn.{p}_proj.weight")));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let qkv = self.matrix(&names, &outputs, config.hidden)?;
+        let mut bias = Vec::new();
+        for (p, outputs) in projections.iter().zip(outputs) {
+            bias.extend(self.optional(&name(&format!("self_attn.{p}_proj.bias")), outputs)?);
+        }
+        let bias = match bias.iter().map(Vec::len).sum::<usize>() {
+            0 => None,
+            length if length == queries + 2 * width => Some(bias.concat()),
+            _ => return Err(LoadError::Missing(name("self_attn.{q,k,v}_proj.bias, one of them"))),
+        };
+        let feed = config.feed_forward;
+        let (gate, up) = (name("mlp.gate_proj.weight"), name("mlp.up_proj.weight"));
+        Ok(Layer {
+            qkv,
+            bias,
+            query_norm: self.optional(&name("self_attn.q_norm.weight"), config.head_dim)?,
+            key_norm: self.optional(&name("self_attn.k_norm.weight"), config.head_dim)?,
+            output: self.matrix(&[&name("self_attn.o_proj.weight")], &[config.hidden], queries)?,
+            gate_up: self.matrix(&[&gate, &up], &[feed, feed], config.hidden)?,
+            down: self.matrix(&[&name("mlp.down_proj.weight")], &[config.hidden], feed)?,
+            attention_norm: self.vector(&name("input_layernorm.weight"), config.hidden)?,
+            feed_norm: self.vector(&name("post_attention_layernorm.weight"), config.hidden)?,
+        })
+    }
+
+    fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
+        self.optional(name, length)?.ok_or_else(|| LoadError::Missing(name.into()))
+    }
+
+    fn optional(&mut self, name: &str, length: usize) -> Result<Option<Vec<f32>>, LoadError> {
+        let Some((stored, shape)) = self.source.get(name)? else { return Ok(None) };
+        if shape != [length] {
+            return Err(LoadError::Shape { name: name.into(), found: shape, expected: vec![length] });
+        }
+        stored.numbers().map(Some)
+    }
+
+    /// Matrices of one width, one below the other.
+    fn matrix(&mut self, names: &[&str], outputs: &[usize], width: usize) -> Result<Linear, LoadError> {
+        let mut parts = Vec::new();
+        for (name, outputs) in names.iter().zip(outputs) {
+            let (stored, shape) = self.source.get(name)?.ok_or_else(|| LoadError::Missing((*name).into()))?;
+            let expected = vec![*outputs, width];
+            if shape != expected {
+                return Err(LoadError::Shape { name: (*name).into(), found: shape, expected });
+            }
+            parts.push(stored.formed(self.form, (*outputs, width))?);
+        }
+        join(parts, outputs, width)
+    }
+}
+
+impl Stored {
+    /// Its numbers as f32.
+    fn numbers(self) -> Result<Vec<f32>, LoadError> {
+        Ok(match self {
+            Self::F32(numbers) => numbers,
+            Self::F16(bits) => bits.into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect(),
+            Self::Bf16(bits) => bits.into_iter().map(|bits| bf16::from_bits(bits).to_f32()).collect(),
+            Self::Q8(bytes) => widen_q8(&bytes),
+            Self::Candle(tensor) => tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?,
+        })
+    }
+
+    /// In the form in which it is to be kept; what has no 8-bit form stays as it is.
+    ///
+    /// Blocks of fewer bits become blocks of 8 as well: candle would keep them twice, once rearranged, which takes more
+    /// memory than 8 bits, and its products are slower.
+    fn formed(self, form: Form, (outputs, width): (usize, usize)) -> Result<Self, LoadError> {
+        match (form, self) {
+            (Form::F32, stored) => stored.numbers().map(Self::F32),
+            (Form::Stored | Form::Q8, Self::Candle(tensor)) if Q8::fits(outputs, width) => rounded(&tensor, outputs),
+            (Form::Q8, stored @ (Self::F32(_) | Self::F16(_) | Self::Bf16(_))) if Q8::fits(outputs, width) => {
+                let tensor = Tensor::from_vec(stored.numbers()?, (outputs, width), &Device::Cpu)?;
+                Ok(Self::Q8(QTensor::quantize(&tensor, GgmlDType::Q8_0)?.data()?.into_owned()))
+            }
+            (_, stored) => Ok(stored),
+        }
+    }
+}
+
+/// Rounds blocks of another kind to 8 bits, some rows at a time: a wide copy of an embedding would be the largest thing
+/// in memory.
+fn rounded(tensor: &QTensor, outputs: usize) -> Result<Stored, LoadError> {
+    const ROWS: usize = 4096;
+    let mut bytes = Vec::new();
+    for from in (0..outputs).step_by(ROWS) {
+        let to = outputs.min(from + ROWS);
+        let ids = Tensor::arange(from as u32, to as u32, &Device::Cpu)?;
+        let rows = QTensor::quantize(&tensor.embedding(&ids)?, GgmlDType::Q8_0)?;
+        bytes.extend_from_slice(&rows.data()?);
+    }
+    Ok(Stored::Q8(bytes))
+}
+
+fn widen_q8(bytes: &[u8]) -> Vec<f32> {
+    let block = |block: &[u8]| {
+        let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
+        block[2..].iter().map(move |byte| f32::from(byte.cast_signed()) * scale).collect::<Vec<_>>()
+    };
+    bytes.chunks_exact(34).flat_map(block).collect()
+}
+
+/// One matrix from parts that lie one below the other.
+fn join(parts: Vec<Stored>, each: &[usize], width: usize) -> Result<Linear, LoadError> {
+    let outputs: usize = each.iter().sum();
+    let shape = (outputs, width);
+    if Q8::fits(outputs, width) && parts.iter().all(|part| matches!(part, Stored::Q8(_))) {
+        let bytes: Vec<Vec<u8>> = parts.into_iter().filter_map(Stored::q8).collect();
+        return Ok(Linear::Q8(Q8::pack(&bytes.concat(), shape)?));
+    }
+    if parts.iter().all(|part| matches!(part, Stored::Candle(_) | Stored::Q8(_))) {
+        let parts = parts.into_iter().zip(each).map(|(part, outputs)| part.tensor((*outputs, width)));
+        return Ok(Linear::Candle { parts: parts.collect::<Result<_, _>>()?, outputs, width });
+    }
+    if !width.is_multiple_of(16) {
+        return Err(LoadError::Unsupported(format!("a matrix {width} wide, which is no multiple of 16")));
+    }
+    if parts.iter().all(|part| matches!(part, Stored::F16(_))) {
+        return Ok(Linear::F16(Dense::new(halves(parts, outputs * width, F16)?, shape)));
+    }
+    if parts.iter().all(|part| matches!(part, Stored::Bf16(_))) {
+        return Ok(Linear::Bf16(Dense::new(halves(parts, outputs * width, Bf16)?, shape)));
+    }
+    let mut numbers = Vec::new();
+    for part in parts {
+        numbers.extend(part.numbers()?);
+    }
+    Ok(Linear::F32(Dense::new(Buffer::copied(numbers.into_iter()).ok_or_else(no_memory)?, shape)))
+}
+
+/// The bits of 16-bit parts, one after the other.
+fn halves<E: super::kernels::memory::Plain>(
+    parts: Vec<Stored>,
+    length: usize,
+    wrap: impl Fn(u16) -> E,
+) -> Result<Buffer<E>, LoadError> {
+    let mut buffer = Buffer::zeroed(length).ok_or_else(no_memory)?;
+    let bits = parts.into_iter().filter_map(|part| match part {
+        Stored::F16(bits) | Stored::Bf16(bits) => Some(bits),
+        Stored::F32(_) | Stored::Q8(_) | Stored::Candle(_) => None,
+    });
+    for (to, bits) in buffer.iter_mut().zip(bits.flatten()) {
+        *to = wrap(bits);
+    }
+    Ok(buffer)
+}
+
+impl Stored {
+    fn q8(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Q8(bytes) => Some(bytes),
+            Self::F32(_) | Self::F16(_) | Self::Bf16(_) | Self::Candle(_) => None,
+        }
+    }
+
+    /// As candle multiplies it.
+    fn tensor(self, shape: (usize, usize)) -> Result<Arc<QTensor>, LoadError> {
+        match self {
+            Self::Candle(tensor) => Ok(tensor),
+            Self::Q8(bytes) => {
+                let storage = candle_core::quantized::QStorage::from_data(bytes.into(), &Device::Cpu, GgmlDType::Q8_0)?;
+                Ok(Arc::new(QTensor::new(storage, shape)?))
+            }
+            Self::F32(_) | Self::F16(_) | Self::Bf16(_) => {
+                Err(LoadError::Unsupported("a matrix of two kinds of weights".into()))
+            }
+        }
+    }
+}
+
+/// The size of what lies at a path, in bytes: a file's, or that of the weights in a folder.
+pub(crate) fn size(path: &Path) -> u64 {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if path.is_file() {
+        return length(path);
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|ext| ext == "safetensors")).map(|path| length(&path)).sum()
+}
