@@ -60,7 +60,7 @@ pub enum Command {
     Eval(EvalCommand),
     /// Load one agent alone, or the orchestrator with whole consultations
     #[command(after_long_help = LOAD_HELP)]
-    Load(LoadArgs),
+    Load(Box<LoadArgs>),
 }
 
 /// A language.

@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Some(Command::Model(ModelCommand::Random(args))) => model::random(&args),
             Some(Command::Bench(BenchCommand::Vision(args))) => bench::vision(&args),
             Some(Command::Eval(EvalCommand::Tongue(args))) => eval::tongue(&args),
-            Some(Command::Load(args)) => return load::run(args).await,
+            Some(Command::Load(args)) => return load::run(*args).await,
         }
         .map(|()| ExitCode::SUCCESS)
     })

@@ -190,8 +190,16 @@ async fn a_patient_cannot_do_what_clinicians_do() {
     let mut scene = Scene::new().await;
     let patient = &mut scene.patient;
     let (id, note) = (patient.consultation_id.clone(), CANARY.to_owned());
-    let sign = patient.authorised(api::SignPlanRequest { consultation_id: id.clone(), note: note.clone(), ..Default::default() });
-    let reject = patient.authorised(api::RejectPlanRequest { consultation_id: id.clone(), reason: note.clone(), ..Default::default() });
+    let sign = patient.authorised(api::SignPlanRequest {
+        consultation_id: id.clone(),
+        note: note.clone(),
+        ..Default::default()
+    });
+    let reject = patient.authorised(api::RejectPlanRequest {
+        consultation_id: id.clone(),
+        reason: note.clone(),
+        ..Default::default()
+    });
     let take = patient.authorised(api::TakeOverRequest { consultation_id: id.clone(), note: note.clone() });
     let urgency = api::SetUrgencyRequest { consultation_id: id, urgency: Urgency::Routine as i32, reason: note };
     let urgency = patient.authorised(urgency);
@@ -228,7 +236,8 @@ async fn a_clinician_gets_clear_errors_too() {
         reason: CANARY.into(),
     });
     assert_field(&clinician.client().set_urgency(unset).await.unwrap_err(), "urgency");
-    let no_reason = clinician.authorised(api::RejectPlanRequest { consultation_id: id, reason: "  ".into(), ..Default::default() });
+    let no_reason =
+        clinician.authorised(api::RejectPlanRequest { consultation_id: id, reason: "  ".into(), ..Default::default() });
     assert_field(&clinician.client().reject_plan(no_reason).await.unwrap_err(), "reason");
     let page = clinician.authorised(api::ListPendingRequest { page_size: 5000 });
     assert_field(&clinician.client().list_pending(page).await.unwrap_err(), "page_size");

@@ -40,7 +40,8 @@ async fn pending(clinician: &mut Session) -> Vec<(String, PendingReason)> {
 
 async fn reject(clinician: &mut Session, reason: &str) {
     let consultation_id = clinician.consultation_id.clone();
-    let request = clinician.authorised(api::RejectPlanRequest { consultation_id, reason: reason.into(), ..Default::default() });
+    let request =
+        clinician.authorised(api::RejectPlanRequest { consultation_id, reason: reason.into(), ..Default::default() });
     clinician.client().reject_plan(request).await.unwrap();
 }
 

@@ -70,7 +70,7 @@ impl Consultation {
         true
     }
 
-    async fn to_the_diagnosis(mut self) -> Self {
+    async fn up_to_the_diagnosis(mut self) -> Self {
         while self.go_on().await {}
         assert_eq!(self.last.as_ref().unwrap().kind(), DecisionKind::Diagnose);
         self
@@ -181,7 +181,7 @@ fn replays(events: &[api::Event]) {
 async fn the_next_consultation_is_scored_with_what_the_last_one_taught() {
     let system = system(100).await;
     let mut admin = Admin::of(&system);
-    let mut first = Consultation::start(&system).await.to_the_diagnosis().await;
+    let mut first = Consultation::start(&system).await.up_to_the_diagnosis().await;
     let mut pinned = Consultation::start(&system).await;
     assert!(pinned.go_on().await, "under way while the weights change");
     assert_eq!((first.epoch, pinned.epoch), (0, 0));
@@ -203,7 +203,7 @@ async fn the_next_consultation_is_scored_with_what_the_last_one_taught() {
         assert!(!format!("{entry:?}").contains(&first.session.consultation_id), "the ledger names no consultation");
     }
 
-    let next = Consultation::start(&system).await.to_the_diagnosis().await;
+    let next = Consultation::start(&system).await.up_to_the_diagnosis().await;
     assert_eq!(next.epoch, 1);
     let learned = next.scores(&system).await;
     assert!(learned != as_written);
@@ -212,11 +212,11 @@ async fn the_next_consultation_is_scored_with_what_the_last_one_taught() {
         last.map_or(0.0, |(_, bits)| f64::from_bits(*bits))
     };
     assert!(score(&learned) > score(&as_written), "what was confirmed became likelier");
-    let pinned = pinned.to_the_diagnosis().await;
+    let pinned = pinned.up_to_the_diagnosis().await;
     assert_eq!(pinned.scores(&system).await, as_written, "what was pinned before is scored as before");
 
     assert_eq!(admin.roll_back(0, "r1").await.epoch, 2);
-    let after = Consultation::start(&system).await.to_the_diagnosis().await;
+    let after = Consultation::start(&system).await.up_to_the_diagnosis().await;
     assert_eq!((after.epoch, after.scores(&system).await), (2, as_written), "bit for bit as it was");
     for consultation in [&first, &pinned, &next, &after] {
         replays(&consultation.events(&system).await);
@@ -229,7 +229,7 @@ async fn the_next_consultation_is_scored_with_what_the_last_one_taught() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_is_rejected_without_a_condition_teaches_nothing() {
     let system = system(100).await;
-    let mut consultation = Consultation::start(&system).await.to_the_diagnosis().await;
+    let mut consultation = Consultation::start(&system).await.up_to_the_diagnosis().await;
     let consultation_id = consultation.session.consultation_id.clone();
     let mut clinician = as_clinician(&system.channel, &consultation_id);
     let reject = api::RejectPlanRequest {
@@ -259,7 +259,7 @@ async fn a_consultation_whose_epoch_is_retired_goes_on_with_the_newest() {
     for i in 2..=7 {
         assert_eq!(admin.roll_back(0, &format!("r{i}")).await.epoch, i);
     }
-    let consultation = consultation.to_the_diagnosis().await;
+    let consultation = consultation.up_to_the_diagnosis().await;
     let events = consultation.events(&system).await;
     let moved: Vec<_> = events
         .iter()

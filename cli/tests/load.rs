@@ -39,6 +39,7 @@ async fn load(process: &Process, options: &Options) -> Report {
         Agent::Guidance => process.agents.guidance.clone(),
         Agent::Expert => process.agents.expert.clone(),
         Agent::Empathy => process.agents.empathy.clone(),
+        Agent::Vision => process.agents.vision.clone().unwrap(),
     };
     let materials = Materials::new(support::pack().clone(), Samples::default()).unwrap();
     let mut progress = Progress::new(Style::Quiet, "test", Box::new(std::io::sink()));

@@ -230,6 +230,7 @@ async fn words_of_a_patient_cannot_leave_their_place_in_a_prompt() {
     }
     let clinician = as_clinician(&system.channel, &session.consultation_id).get().await.unwrap();
     assert!(clinician.observations.is_empty());
+    system.stop().await;
     let seen = seen.lock();
     let tasks = pack().prompts.as_ref().unwrap().tasks(Locale::Zh).unwrap();
     let with_words: Vec<&Request> =
@@ -252,5 +253,4 @@ async fn words_of_a_patient_cannot_leave_their_place_in_a_prompt() {
         );
         assert!(!lines[at].contains(lines[at - 1].trim_matches(['[', ']'])));
     }
-    system.stop().await;
 }

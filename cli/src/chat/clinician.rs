@@ -58,11 +58,13 @@ async fn act(session: &mut Session, verb: &str, (id, text): (&str, &str), screen
     let (consultation_id, text) = (id.to_owned(), text.to_owned());
     match verb {
         "sign" => {
-            let request = session.authorised(api::SignPlanRequest { consultation_id, note: text, ..Default::default() });
+            let request =
+                session.authorised(api::SignPlanRequest { consultation_id, note: text, ..Default::default() });
             session.client().sign_plan(request).await?;
         }
         "reject" => {
-            let request = session.authorised(api::RejectPlanRequest { consultation_id, reason: text, ..Default::default() });
+            let request =
+                session.authorised(api::RejectPlanRequest { consultation_id, reason: text, ..Default::default() });
             session.client().reject_plan(request).await?;
         }
         "take" => {

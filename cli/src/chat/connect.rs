@@ -3,10 +3,10 @@
 use anyhow::Context as _;
 use tonic::transport::{Channel, Endpoint};
 use wenzhen_orchestrator::{AccessRules, auth};
-use wenzhen_service::{Keys, Metrics, Readiness};
 use wenzhen_pack::Locale;
 use wenzhen_proto::clinical::v1 as clinical;
 use wenzhen_proto::orchestrator::v1::StartConsultationRequest;
+use wenzhen_service::{Keys, Metrics, Readiness};
 
 use crate::args::ChatArgs;
 use crate::packs;

@@ -22,12 +22,12 @@ use wenzhen::client::Session;
 use wenzhen::photo::Photo;
 use wenzhen::process::{Options, Process};
 use wenzhen_orchestrator::AccessRules;
-use wenzhen_service::Keys;
 use wenzhen_pack::Pack;
 use wenzhen_proto::clinical::v1::{Agent, RedFlag, Urgency};
 use wenzhen_proto::orchestrator::v1 as api;
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::send_message_response::Update;
+use wenzhen_service::Keys;
 
 /// The key of the tests' clinician.
 pub const CLINICIAN_KEY: &str = "key-of-the-tests-clinician";
@@ -54,7 +54,12 @@ pub fn pack() -> &'static Arc<Pack> {
 pub async fn system_without(away: &[Agent]) -> Process {
     let mut clinicians = Keys::default();
     clinicians.insert("tester", CLINICIAN_KEY);
-    let options = Options { access: AccessRules { clinicians, ..AccessRules::default() }, away: away.to_vec(), vision: Some(vision::services(&pack().digest.to_string())), ..Options::new(vec![pack().clone()]) };
+    let options = Options {
+        access: AccessRules { clinicians, ..AccessRules::default() },
+        away: away.to_vec(),
+        vision: Some(vision::services(&pack().digest.to_string())),
+        ..Options::new(vec![pack().clone()])
+    };
     Process::start(options).await.unwrap()
 }
 

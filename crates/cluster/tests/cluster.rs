@@ -90,9 +90,8 @@ async fn nothing_that_a_patient_says_leaves_the_record() {
     const CANARY: &str = "heliotrope-canary-4711";
     let everything = ["orchestrator", "kg", "guidance", "expert", "empathy"];
     let filter = "trace,h2=info,hyper=info,tower=info".to_owned();
-    let flags = everything.into_iter().flat_map(|service| {
-        [(service, "--log-filter".to_owned()), (service, filter.clone())]
-    });
+    let flags =
+        everything.into_iter().flat_map(|service| [(service, "--log-filter".to_owned()), (service, filter.clone())]);
     let cluster = Cluster::start(Plan { flags: flags.collect(), ..Plan::default() }).await.unwrap();
     let channel = cluster.channel(0).await.unwrap();
     let mut patients = opened(&[channel], 1, 0).await.unwrap();

@@ -75,7 +75,7 @@ impl Reader<'_> {
         });
         let asked: Vec<Meaning> = asked.map(Meaning::Finding).collect();
         let long = |word: &&str| if word.chars().all(is_han) { word.chars().count() > 1 } else { word.len() > 3 };
-        if !asked.is_empty() || words.is_empty() || !words.iter().all(|w| long(&w)) {
+        if !asked.is_empty() || words.is_empty() || !words.iter().all(long) {
             return asked;
         }
         let named = self.pack.conditions.iter().enumerate().filter(|(_, c)| {

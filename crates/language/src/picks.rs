@@ -36,7 +36,7 @@ pub(crate) fn read(tables: &[PickWords], text: &str, shown: usize) -> Option<Vec
         if first.is_ascii_digit() {
             let len = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
             let place: usize = rest.get(..len)?.parse().ok().filter(|_| len <= DIGITS)?;
-            let joined = rest.get(len..).is_some_and(|next| counts(next));
+            let joined = rest.get(len..).is_some_and(counts);
             if !(1..=shown).contains(&place) || joined {
                 return None;
             }
@@ -80,9 +80,7 @@ pub(crate) fn together(locale: Locale, answers: Vec<Interpretation>) -> Interpre
     let affirms = |i: &Interpretation| i.observations.iter().any(|o| o.state == State::Present);
     let empty = |i: &Interpretation| i.observations.is_empty();
     let several = answers.len() > 1;
-    if several && answers.iter().any(affirms) && !answers.iter().all(|i| affirms(i))
-        || answers.iter().all(empty) && several
-    {
+    if several && answers.iter().any(affirms) && !answers.iter().all(affirms) || answers.iter().all(empty) && several {
         return all;
     }
     for answer in answers {

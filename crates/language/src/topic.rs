@@ -69,7 +69,7 @@ impl Reader<'_> {
         for about in focus {
             let fits = |t: &Token, crosses: bool| match t.kind {
                 Kind::Finding(f) if said => crosses && self.akin(f, about),
-                Kind::Finding(f) => !self.is_above(f, about) && !(f == about && bare),
+                Kind::Finding(f) => !(self.is_above(f, about) || f == about && bare),
                 _ => false,
             };
             let read = self.topics(about, units, &part).find_map(|topic| {

@@ -53,7 +53,8 @@ async fn the_draft_may_be_worded_anew_around_the_same_facts() {
 async fn a_wording_that_touches_facts_gives_way_to_the_draft() {
     let other = pack().conditions[1].name(Locale::En);
     let herb = pack().herbs[0].names.text(Locale::En).to_owned();
-    let cases: Vec<(Box<dyn Fn(&str) -> String>, &str)> = vec![
+    type Spoil = Box<dyn Fn(&str) -> String>;
+    let cases: Vec<(Spoil, &str)> = vec![
         (Box::new(|_| "All is well.".into()), "malformed"),
         (Box::new(|draft| draft.replacen("{{f1}}", "something", 1)), "malformed"),
         (Box::new(|draft| format!("{draft} {{{{f1}}}}.")), "malformed"),

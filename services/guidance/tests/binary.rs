@@ -38,7 +38,8 @@ async fn a_flag_comes_before_the_environment_and_that_before_the_file() {
         .unwrap();
     let file = file.to_str().unwrap();
     let from_environment = [("WENZHEN_CONFIG", file), ("WENZHEN_INSTANCE", "environment")];
-    let sources: [(&[&str], &[(&str, &str)], &str); 3] = [
+    type Source<'s> = (&'s [&'s str], &'s [(&'s str, &'s str)], &'s str);
+    let sources: [Source<'_>; 3] = [
         (&["--config", file, "--instance", "flag"], &from_environment, "flag"),
         (&[], &from_environment, "environment"),
         (&["--config", file], &[], "file"),

@@ -276,7 +276,8 @@ async fn a_question_that_asks_something_else_gives_way_to_the_frame() {
     let (finding, other) = (&readable()[0], &readable()[1]);
     let name = other.names.text(wenzhen_pack::Locale::En).to_owned();
     let condition = pack().conditions[0].name(wenzhen_pack::Locale::En);
-    let bad: Vec<Box<dyn Fn(&str) -> String + Send + Sync>> = vec![
+    type Spoil = Box<dyn Fn(&str) -> String + Send + Sync>;
+    let bad: Vec<Spoil> = vec![
         Box::new(|_| "How are you?".into()),
         Box::new(move |frame| frame.replace('?', &format!(" or {name}?"))),
         Box::new(move |frame| format!("It may be {condition}, so {frame}")),

@@ -253,7 +253,9 @@ impl State {
         self.version = event.version;
         self.last_at = event.at.unwrap_or_default();
         match &event.kind {
-            Some(Kind::MessageReceived(message)) => self.begin((&message.message_id, &message.text_sha256), event, true),
+            Some(Kind::MessageReceived(message)) => {
+                self.begin((&message.message_id, &message.text_sha256), event, true)
+            }
             Some(Kind::ImageReceived(image)) => self.begin((&image.message_id, &image.image_sha256), event, true),
             Some(Kind::Decided(Decided { inputs, decision })) => {
                 self.cues.extend(inputs.iter().flat_map(|i| i.cue_ids.iter().cloned()));

@@ -167,7 +167,7 @@ impl Card {
         if self.crop.alpha_dilate.is_multiple_of(2) || self.crop.alpha_dilate > 63 {
             return wrong("crop.alpha_dilate", "an odd number, at most 63");
         }
-        if self.std.iter().any(|deviation| !(*deviation > 0.0)) {
+        if self.std.iter().any(|deviation| deviation.is_nan() || *deviation <= 0.0) {
             return wrong("std", "values above 0");
         }
         for head in &self.heads {

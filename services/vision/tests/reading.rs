@@ -74,16 +74,20 @@ fn classes_that_mean_one_finding_count_together() {
     assert_eq!(abstained, [true, true]);
     // One that is certain speaks in spite of a threshold of 1; "none" denies.
     let (said, _) = read([0.45, 0.3, 0.25], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]);
-    assert_eq!(said, [
-        ("fissures".to_owned(), FindingState::Denied, 100.0),
-        ("coating_colour".to_owned(), FindingState::Present, 55.0)
-    ]);
+    assert_eq!(
+        said,
+        [
+            ("fissures".to_owned(), FindingState::Denied, 100.0),
+            ("coating_colour".to_owned(), FindingState::Present, 55.0)
+        ]
+    );
     assert!(decide::findings(&pack, &table, &card, &[]).is_empty(), "a refused picture says nothing");
 }
 
 #[test]
 fn a_model_whose_parts_do_not_fit_is_refused_by_name() {
-    let broken = |change: fn(&mut std::collections::BTreeMap<String, (Vec<usize>, Vec<f32>)>)| {
+    type Tensors = std::collections::BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+    let broken = |change: fn(&mut Tensors)| {
         let mut tensors = model::tensors();
         change(&mut tensors);
         Engine::load(model::card().as_bytes(), &model::file(&tensors)).unwrap_err().to_string()

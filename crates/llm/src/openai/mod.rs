@@ -95,7 +95,7 @@ impl Engine for OpenAi {
         }
         let (sender, generation) = Generation::channel(AHEAD);
         let run = Run::new(Arc::clone(&self.0), request, sender, permit);
-        self.0.runtime.spawn(run.to_the_end());
+        self.0.runtime.spawn(run.answer());
         Ok(generation)
     }
 

@@ -46,7 +46,7 @@ impl Run {
     }
 
     /// Runs it, and tells how it ended.
-    pub(super) async fn to_the_end(mut self) {
+    pub(super) async fn answer(mut self) {
         let (sender, deadline, mut closed) =
             (self.sender.clone(), self.request.deadline, self.engine.closed.subscribe());
         let over = async move {

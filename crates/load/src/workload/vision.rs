@@ -23,11 +23,8 @@ const CHUNK: usize = 64 << 10;
 /// A picture in parts.
 pub fn classify(materials: &Materials, random: &mut ChaCha8Rng) -> Result<Bytes, LoadError> {
     let file = picture(random)?;
-    let header = ImageHeader {
-        pins: materials.pins(),
-        media_type: MediaType::Png as i32,
-        size_bytes: file.len() as u64,
-    };
+    let header =
+        ImageHeader { pins: materials.pins(), media_type: MediaType::Png as i32, size_bytes: file.len() as u64 };
     let parts = [Part::Header(header)].into_iter().chain(file.chunks(CHUNK).map(|chunk| Part::Chunk(chunk.to_vec())));
     Ok(delimited(parts.map(|part| ClassifyTongueRequest { part: Some(part) }.encode_to_vec())))
 }

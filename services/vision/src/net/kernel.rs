@@ -95,11 +95,24 @@ impl Block<'_> {
         // inside their buffers, and the borrows say that they do not overlap. Strides fit isize: buffers do.
         unsafe {
             gemm::gemm(
-                self.rows, self.columns, left.columns, // m, n, k
-                self.data, 1, self.stride as isize, true,
-                left.data.as_ptr(), 1, left.stride as isize,
-                right.data.as_ptr(), 1, right.stride as isize,
-                1.0, 1.0, false, false, false,
+                self.rows,
+                self.columns,
+                left.columns, // m, n, k
+                self.data,
+                1,
+                self.stride as isize,
+                true,
+                left.data.as_ptr(),
+                1,
+                left.stride as isize,
+                right.data.as_ptr(),
+                1,
+                right.stride as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
                 gemm::Parallelism::None,
             );
         }
