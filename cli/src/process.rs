@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use wenzhen_channel::Balanced;
 use wenzhen_empathy::EmpathyServer;
@@ -28,9 +28,6 @@ use wenzhen_service::local::{LocalServer, in_process_guarded};
 use wenzhen_service::{Guard, Keys, Limits, Metrics, Services};
 use wenzhen_vision::{Gathering, VisionMetrics, VisionServer};
 use wenzhen_voices::Speaker;
-
-/// How often consultations whose time is over are looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 
 /// Where consultations are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,8 +139,7 @@ pub struct Process {
     /// The agents' services, to be put on real ports too.
     pub services: Agencies,
     servers: Vec<LocalServer>,
-    janitor: tokio::task::JoinHandle<()>,
-    reviewer: tokio::task::JoinHandle<()>,
+    background: (tokio::task::JoinHandle<()>, CancellationToken),
     graph: KgServer,
 }
 
@@ -189,15 +185,17 @@ impl Process {
         })?;
         let (channel, server) = in_process_guarded(Services::new().with(orchestrator.service()), &guard());
         servers.push(server);
-        let janitor = tokio::spawn(expire(orchestrator.clone()));
-        let reviewer = tokio::spawn(orchestrator.reviewer().run());
-        Ok(Self { channel, agents, orchestrator, services, servers, janitor, reviewer, graph })
+        let stop = CancellationToken::new();
+        let background = (tokio::spawn(orchestrator.clone().background(stop.clone())), stop);
+        Ok(Self { channel, agents, orchestrator, services, servers, background, graph })
     }
 
     /// Lets calls in flight finish, then stops everything.
     pub async fn stop(self) {
-        self.janitor.abort();
-        self.reviewer.abort();
+        let (background, stop) = self.background;
+        stop.cancel();
+        // It ends at once, or has ended already.
+        let _ = background.await;
         for server in self.servers.into_iter().rev() {
             server.stop().await;
         }
@@ -260,16 +258,4 @@ fn store(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
             Arc::new(RedbStore::open(path).with_context(hint)?)
         }
     })
-}
-
-async fn expire(orchestrator: Orchestrator) {
-    let mut ticks = tokio::time::interval(EXPIRE_EVERY);
-    loop {
-        ticks.tick().await;
-        match orchestrator.expire().await {
-            Ok(0) => {}
-            Ok(deleted) => tracing::info!(deleted, "consultations deleted: their retention time is over"),
-            Err(error) => tracing::warn!(%error, "consultations could not be deleted"),
-        }
-    }
 }

@@ -95,9 +95,12 @@ impl Agents {
     }
 }
 
-/// A request to an agent with the priority of the turn that needs it.
-pub fn request<T>(message: T, priority: Priority) -> Request<T> {
+/// A request to an agent with the priority of the turn that needs it. The budget travels as its deadline, where the
+/// turn's own is not sooner: by it the channel sees that a replica has stalled and asks another, and the agent sees what
+/// is not worth beginning.
+pub fn request<T>(message: T, priority: Priority, budget: Duration) -> Request<T> {
     let mut request = Request::new(message);
+    request.set_timeout(budget);
     let value = MetadataValue::from_static(priority.as_str());
     request.metadata_mut().insert(PRIORITY, value);
     request

@@ -32,8 +32,8 @@ impl Caller {
 pub struct AccessRules {
     /// Keys of clinicians.
     pub clinicians: Keys,
-    /// Keys of those who may open consultations; without any, everybody may.
-    pub openers: Keys,
+    /// Keys of those who may open consultations; `None`: everybody may. Keys of which none is left let nobody.
+    pub openers: Option<Keys>,
     /// Consultations opened by the holder of one key.
     pub start_rate: Option<Rate>,
     /// Messages in one consultation.
@@ -46,7 +46,7 @@ pub struct AccessRules {
 #[derive(Debug)]
 pub(crate) struct Access {
     clinicians: Keys,
-    openers: Keys,
+    openers: Option<Keys>,
     starts: Rates<String>,
     messages: Rates<ConsultationId>,
     calls: Rates<String>,
@@ -64,11 +64,9 @@ impl Access {
     /// # Errors
     /// [`Error::NoToken`] or [`Error::OpenerOnly`] without the right key, [`Error::TooOften`].
     pub(crate) fn open(&self, metadata: &MetadataMap) -> Result<(), Error> {
-        if self.openers.is_empty() {
-            return Ok(());
-        }
+        let Some(openers) = &self.openers else { return Ok(()) };
         bearer(metadata).ok_or(Error::NoToken)?;
-        let name = self.openers.name_of(metadata).ok_or(Error::OpenerOnly)?;
+        let name = openers.name_of(metadata).ok_or(Error::OpenerOnly)?;
         self.starts.take(name).map_err(Error::TooOften)
     }
 
@@ -98,11 +96,16 @@ impl Access {
     /// [`Error::NoToken`] without a token, [`Error::WrongToken`] with one that opens something else.
     pub(crate) fn caller(&self, metadata: &MetadataMap, token_sha256: &[u8]) -> Result<Caller, Error> {
         let token = bearer(metadata).ok_or(Error::NoToken)?;
-        if bool::from(sha256(token.as_bytes()).as_slice().ct_eq(token_sha256)) {
+        if opens(token, token_sha256) {
             return Ok(Caller::Patient);
         }
         self.clinician(metadata).map_err(|error| if error == Error::ClinicianOnly { Error::WrongToken } else { error })
     }
+}
+
+/// Whether a token is the one with this hash.
+pub(crate) fn opens(token: &str, token_sha256: &[u8]) -> bool {
+    sha256(token.as_bytes()).as_slice().ct_eq(token_sha256).into()
 }
 
 /// A fresh token, 256 random bits as hexadecimal digits.

@@ -6,6 +6,7 @@
 
 pub mod agents;
 pub mod auth;
+mod background;
 mod context;
 mod error;
 mod export;

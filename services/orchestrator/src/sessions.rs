@@ -7,11 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lru::LruCache;
 use parking_lot::Mutex;
+use prost::Message as _;
 use prost_types::Timestamp;
 use wenzhen_proto::clinical::v1::Urgency;
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{ConsultationStatus, Event, PendingReason, PlanStatus, Started, TurnUndone};
 
+use crate::auth::sha256;
 use crate::knowledge::Library;
 use crate::state::State;
 use crate::store::{Append, ConsultationId, PendingSummary, Store, StoreError, Summary};
@@ -30,8 +32,39 @@ const SECONDS_A_DAY: i64 = 86_400;
 pub(crate) struct Sessions {
     store: Arc<dyn Store>,
     pub(crate) library: Library,
-    states: Mutex<LruCache<ConsultationId, Arc<State>>>,
+    cache: Mutex<Cache>,
     busy: Mutex<HashSet<ConsultationId>>,
+}
+
+/// States in memory.
+struct Cache {
+    states: LruCache<ConsultationId, Cached>,
+    /// Deletions so far: what was read before one may be what was deleted.
+    deletions: u64,
+}
+
+/// A state and what it ended with.
+#[derive(Clone)]
+struct Cached {
+    state: Arc<State>,
+    last: Mark,
+}
+
+/// Tells one event from another under the same version.
+type Mark = [u8; 32];
+
+fn mark(event: &Event) -> Mark {
+    sha256(&event.encode_to_vec())
+}
+
+impl Cache {
+    /// Keeps a state, unless a later one is there or something was deleted since `deletions` were counted.
+    fn keep(&mut self, id: ConsultationId, read: Cached, deletions: u64) {
+        let newest = self.states.peek(&id).is_none_or(|held| held.state.version <= read.state.version);
+        if newest && self.deletions == deletions {
+            self.states.put(id, read);
+        }
+    }
 }
 
 /// The right to change one consultation; given back on drop.
@@ -56,7 +89,8 @@ impl Sessions {
     pub(crate) fn new(store: Arc<dyn Store>, library: Library) -> Self {
         let cached = if store.shared() { CACHED_SHARED } else { CACHED_ALONE };
         let capacity = NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN);
-        Self { store, library, states: Mutex::new(LruCache::new(capacity)), busy: Mutex::default() }
+        let cache = Cache { states: LruCache::new(capacity), deletions: 0 };
+        Self { store, library, cache: Mutex::new(cache), busy: Mutex::default() }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -73,42 +107,63 @@ impl Sessions {
 
     /// What opened a consultation: that never changes, so memory will do.
     pub(crate) async fn started(&self, id: ConsultationId) -> Result<Arc<Started>, Error> {
-        let cached = self.states.lock().get(&id).map(|state| state.started.clone());
-        match cached {
-            Some(started) => Ok(started),
+        match self.known(id) {
+            Some(state) => Ok(state.started.clone()),
             None => Ok(self.load(id).await?.started.clone()),
         }
     }
 
     /// The state of a consultation, from memory or from its events.
     pub(crate) async fn load(&self, id: ConsultationId) -> Result<Arc<State>, Error> {
-        let cached = self.states.lock().get(&id).cloned();
-        let state = match cached {
-            Some(state) if self.store.shared() => self.catch_up(id, state).await?,
-            Some(state) => return Ok(state),
-            None => Arc::new(self.fold(&self.events(id, 0).await?)?),
+        let (cached, deletions) = {
+            let mut cache = self.cache.lock();
+            (cache.states.get(&id).cloned(), cache.deletions)
         };
-        self.states.lock().put(id, state.clone());
-        Ok(state)
+        let read = match cached {
+            Some(cached) if self.store.shared() => self.catch_up(id, cached).await.inspect_err(|error| {
+                // While the store is away it is what is known; whether it still holds is seen afterwards.
+                if !matches!(error, Error::Store(StoreError::Unavailable(_))) {
+                    self.forget(id);
+                }
+            })?,
+            Some(cached) => return Ok(cached.state),
+            None => self.fold(&self.events(id, 0).await?)?,
+        };
+        self.cache.lock().keep(id, read.clone(), deletions);
+        Ok(read.state)
     }
 
-    /// What other processes appended since the state was last seen here.
-    async fn catch_up(&self, id: ConsultationId, state: Arc<State>) -> Result<Arc<State>, Error> {
-        let news = self.events(id, state.version).await.inspect_err(|_| {
-            self.states.lock().pop(&id);
-        })?;
+    /// What this process last saw of a consultation, which may be behind.
+    pub(crate) fn known(&self, id: ConsultationId) -> Option<Arc<State>> {
+        self.cache.lock().states.peek(&id).map(|cached| cached.state.clone())
+    }
+
+    fn forget(&self, id: ConsultationId) {
+        self.cache.lock().states.pop(&id);
+    }
+
+    /// What other processes appended since the state was last seen here. The last event that was seen is read again: a
+    /// store that has another one in its place, or none, has lost what it acknowledged, and the state stands on nothing.
+    async fn catch_up(&self, id: ConsultationId, cached: Cached) -> Result<Cached, Error> {
+        let Cached { state, last } = &cached;
+        let events = self.events(id, state.version.saturating_sub(1)).await?;
+        let Some((seen, news)) = events.split_first().filter(|(seen, _)| mark(seen) == *last) else {
+            let actual = self.events(id, 0).await?.last().map_or(0, |event| event.version);
+            tracing::error!(expected = state.version, actual, "the store has lost acknowledged events");
+            return Err(Error::RecordLost { expected: state.version, actual });
+        };
         if news.is_empty() {
-            return Ok(state);
+            return Ok(cached);
         }
         if news.iter().any(|event| matches!(event.kind, Some(Kind::TurnUndone(_)))) {
-            return Ok(Arc::new(self.fold(&self.events(id, 0).await?)?));
+            return self.fold(&self.events(id, 0).await?);
         }
-        let knowledge = self.knowledge(&state)?;
-        let mut state = State::clone(&state);
-        for event in &news {
+        let knowledge = self.knowledge(state)?;
+        let mut state = State::clone(state);
+        for event in news {
             state.apply(&knowledge.pack, event);
         }
-        Ok(Arc::new(state))
+        Ok(Cached { state: Arc::new(state), last: mark(news.last().unwrap_or(seen)) })
     }
 
     /// The pack that a consultation is pinned to.
@@ -131,20 +186,21 @@ impl Sessions {
         }
     }
 
-    fn fold(&self, events: &[Event]) -> Result<State, Error> {
+    fn fold(&self, events: &[Event]) -> Result<Cached, Error> {
         let started = events.first().and_then(|event| match &event.kind {
             Some(Kind::Started(started)) => started.pins.as_ref(),
             _ => None,
         });
         let pins = started.ok_or_else(|| StoreError::Damaged("the first event does not open a consultation".into()))?;
-        Ok(State::fold(&self.library.get(&pins.pack_digest)?.pack, events))
+        let state = Arc::new(State::fold(&self.library.get(&pins.pack_digest)?.pack, events));
+        Ok(Cached { state, last: events.last().map(mark).unwrap_or_default() })
     }
 
     /// Opens a consultation.
     pub(crate) async fn create(&self, id: ConsultationId, pack: &Knowledge, kind: Kind) -> Result<Arc<State>, Error> {
         let mut state = State::fold(&pack.pack, &[]);
-        self.append(id, &mut state, pack, 0, vec![kind]).await?;
-        Ok(self.keep(id, state))
+        let last = self.append(id, &mut state, pack, 0, vec![kind]).await?;
+        Ok(self.keep(id, state, last))
     }
 
     /// Appends events of a turn (0: outside turns) and gives the state after them. Nothing is
@@ -158,10 +214,9 @@ impl Sessions {
     ) -> Result<Arc<State>, Error> {
         let knowledge = self.knowledge(state)?;
         let mut state = state.clone();
-        self.append(lock.id, &mut state, knowledge, turn, kinds).await.inspect_err(|_| {
-            self.states.lock().pop(&lock.id);
-        })?;
-        Ok(self.keep(lock.id, state))
+        let appended = self.append(lock.id, &mut state, knowledge, turn, kinds).await;
+        let last = appended.inspect_err(|_| self.forget(lock.id))?;
+        Ok(self.keep(lock.id, state, last))
     }
 
     /// The state as it will be once an event is on record; nothing is stored.
@@ -176,19 +231,23 @@ impl Sessions {
     /// Takes a turn back: the state is folded anew without it.
     pub(crate) async fn undo(&self, lock: &Lock, state: &State, turn: u32) -> Result<Arc<State>, Error> {
         self.commit(lock, state, 0, vec![Kind::TurnUndone(TurnUndone { undone_turn: turn })]).await?;
-        self.states.lock().pop(&lock.id);
+        self.forget(lock.id);
         self.load(lock.id).await
     }
 
     /// Deletes a consultation.
     pub(crate) async fn delete(&self, lock: &Lock) -> Result<bool, Error> {
-        self.states.lock().pop(&lock.id);
-        Ok(self.store.delete(lock.id).await?)
+        let deleted = self.store.delete(lock.id).await;
+        let mut cache = self.cache.lock();
+        // Only now: whoever reads meanwhile may still find it.
+        cache.deletions += 1;
+        cache.states.pop(&lock.id);
+        Ok(deleted?)
     }
 
-    fn keep(&self, id: ConsultationId, state: State) -> Arc<State> {
+    fn keep(&self, id: ConsultationId, state: State, last: Mark) -> Arc<State> {
         let state = Arc::new(state);
-        self.states.lock().put(id, state.clone());
+        self.cache.lock().states.put(id, Cached { state: state.clone(), last });
         state
     }
 
@@ -199,7 +258,7 @@ impl Sessions {
         knowledge: &Knowledge,
         turn: u32,
         kinds: Vec<Kind>,
-    ) -> Result<(), Error> {
+    ) -> Result<Mark, Error> {
         let (expected, at) = (state.version, now());
         let versions = expected + 1..;
         let stamped =
@@ -208,9 +267,9 @@ impl Sessions {
         for event in &events {
             state.apply(&knowledge.pack, event);
         }
-        let summary = summary(state);
+        let (summary, last) = (summary(state), events.last().map(mark).unwrap_or_default());
         match self.store.append(Append { id, expected, events, summary }).await {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(last),
             // Versions only grow: a store that is behind what it acknowledged has lost it.
             Err(StoreError::Conflict { actual }) if actual < expected => Err(Error::RecordLost { expected, actual }),
             Err(error) => Err(error.into()),

@@ -3,88 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod agents;
+mod fickle;
+mod past;
 
-use std::path::Path;
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use agents::{Fakes, Way};
+use fickle::orchestrator;
+use past::{KNOWLEDGE, ago, condition, diagnosed, ended, finished, fold, signed, then};
 use prost_types::Timestamp;
 use wenzhen_orchestrator::review::Swept;
-use wenzhen_orchestrator::server::turn_bounds;
 use wenzhen_orchestrator::state::State;
 use wenzhen_orchestrator::store::{Append, ConsultationId, MemoryStore, Query, Store, Summary};
-use wenzhen_orchestrator::{AccessRules, Agents, Budgets, Knowledge, Orchestrator, Settings};
-use wenzhen_pack::Pack;
-use wenzhen_proto::clinical::v1::{FindingState, Observation, Pins, RankedCondition};
+use wenzhen_proto::clinical::v1::Pins;
 use wenzhen_proto::orchestrator::v1 as api;
 use wenzhen_proto::orchestrator::v1::event::Kind;
-use wenzhen_proto::orchestrator::v1::{DecisionKind, EndReason, PlanStatus, ReviewOutcome};
-use wenzhen_service::Metrics;
-
-static KNOWLEDGE: LazyLock<Arc<Knowledge>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs/tcm");
-    Arc::new(Knowledge::new(Arc::new(Pack::load_dir(&folder).unwrap())).unwrap())
-});
-
-fn condition(i: usize) -> String {
-    KNOWLEDGE.pack.conditions[i].id.clone()
-}
-
-/// Seconds since 1970, so many ago.
-fn ago(seconds: u64) -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - Duration::from_secs(seconds);
-    Timestamp { seconds: i64::try_from(now.as_secs()).unwrap(), nanos: 0 }
-}
-
-/// What happened up to a diagnosis whose plan waits, all at one time.
-fn diagnosed(at: Timestamp) -> Vec<api::Event> {
-    let pins = Pins { pack_digest: KNOWLEDGE.digest.clone(), weight_epoch: 4, ..Pins::default() };
-    let observation = Observation {
-        finding_id: KNOWLEDGE.pack.findings[0].id.clone(),
-        state: FindingState::Present.into(),
-        ..Observation::default()
-    };
-    let ranked = (0..3).map(|i| RankedCondition { condition_id: condition(i), score: 0.5 / (i + 1) as f64 }).collect();
-    let inputs = api::DecisionInputs { observations: vec![observation], ranked, ..api::DecisionInputs::default() };
-    let decision = api::Decision { kind: DecisionKind::Diagnose.into(), ..api::Decision::default() };
-    let first = api::DiagnosedCondition { condition_id: condition(0), ..api::DiagnosedCondition::default() };
-    let diagnosis = api::Diagnosis {
-        differential: vec![first],
-        plan_status: PlanStatus::Waiting.into(),
-        ..api::Diagnosis::default()
-    };
-    let kinds = [
-        (0, Kind::Started(api::Started { pins: Some(pins), retention_days: 30, ..api::Started::default() })),
-        (1, Kind::MessageReceived(api::MessageReceived::default())),
-        (1, Kind::Decided(api::Decided { inputs: Some(inputs), decision: Some(decision) })),
-        (1, Kind::Replied(api::Replied { diagnosis: Some(diagnosis), ..api::Replied::default() })),
-    ];
-    let mut events = Vec::new();
-    kinds.into_iter().for_each(|(turn, kind)| then(&mut events, turn, at, kind));
-    events
-}
-
-fn then(events: &mut Vec<api::Event>, turn: u32, at: Timestamp, kind: Kind) {
-    events.push(api::Event { version: events.len() as u64 + 1, at: Some(at), turn, kind: Some(kind) });
-}
-
-fn signed(condition: &str) -> Kind {
-    let (clinician, confirmed_condition_id) = ("ana".into(), condition.into());
-    Kind::PlanSigned(api::PlanSigned { clinician, confirmed_condition_id, ..api::PlanSigned::default() })
-}
+use wenzhen_proto::orchestrator::v1::{DecisionKind, ReviewOutcome};
 
 fn rejected(condition: &str) -> Kind {
     let (clinician, confirmed_condition_id) = ("ana".into(), condition.into());
     Kind::PlanRejected(api::PlanRejected { clinician, confirmed_condition_id, ..api::PlanRejected::default() })
-}
-
-fn ended() -> Kind {
-    Kind::Ended(api::Ended { reason: EndReason::Patient.into() })
-}
-
-fn fold(events: &[api::Event]) -> State {
-    State::fold(&KNOWLEDGE.pack, events)
 }
 
 #[test]
@@ -141,31 +79,6 @@ fn pins_are_moved_by_an_event_and_stay_moved() {
     assert_eq!(fold(&events).pins().weight_epoch, 9, "whatever was said in that turn");
 }
 
-/// An orchestrator over a store and agents that behave as they are told to.
-fn orchestrator(store: Arc<MemoryStore>, fakes: &Fakes) -> Orchestrator {
-    let settings = Settings {
-        packs: vec![KNOWLEDGE.clone()],
-        agents: Agents::new(fakes.channels(), Budgets::default()),
-        store,
-        access: AccessRules::default(),
-        turns: turn_bounds(),
-        metrics: Metrics::default(),
-    };
-    Orchestrator::new(settings).unwrap()
-}
-
-/// Puts a finished consultation into the store.
-async fn finished(store: &MemoryStore, since: Timestamp) -> ConsultationId {
-    let id = ConsultationId::random();
-    let mut events = diagnosed(since);
-    then(&mut events, 0, since, signed(&condition(1)));
-    then(&mut events, 0, since, ended());
-    let review_since_ms = fold(&events).review_due_ms();
-    let summary = Summary { expires_day: u32::MAX, review_since_ms, ..Summary::default() };
-    store.append(Append { id, expected: 0, events, summary }).await.unwrap();
-    id
-}
-
 async fn reviews(store: &MemoryStore, id: ConsultationId) -> Vec<api::Reviewed> {
     let events = store.read(id, 0, 1000).await.unwrap();
     let reviewed =
@@ -185,7 +98,7 @@ fn swept(reviewed: usize, left: usize, away: bool) -> Swept {
 async fn a_finished_consultation_is_reviewed_once() {
     let (store, fakes) = (Arc::new(MemoryStore::default()), Fakes::start(&KNOWLEDGE.digest));
     let reviewer = orchestrator(store.clone(), &fakes).reviewer();
-    let id = finished(&store, ago(60)).await;
+    let id = finished(&*store, ago(60)).await;
     assert_eq!(reviewer.sweep().await, Ok(swept(1, 0, false)));
     assert_eq!(reviewer.sweep().await, Ok(Swept::default()));
     let expected = api::Reviewed { outcome: ReviewOutcome::Taught.into(), proposals: 1 };
@@ -206,7 +119,7 @@ async fn a_finished_consultation_is_reviewed_once() {
 async fn while_an_agent_is_away_the_store_keeps_it() {
     let (store, fakes) = (Arc::new(MemoryStore::default()), Fakes::start(&KNOWLEDGE.digest));
     let reviewer = orchestrator(store.clone(), &fakes).reviewer();
-    let ids = [finished(&store, ago(60)).await, finished(&store, ago(50)).await];
+    let ids = [finished(&*store, ago(60)).await, finished(&*store, ago(50)).await];
     for way in [Way::FeedbackAway, Way::ExpertAway, Way::GraphAway] {
         fakes.be(way);
         assert_eq!(reviewer.sweep().await, Ok(swept(0, 2, true)), "{way:?}");
@@ -225,7 +138,7 @@ async fn several_orchestrators_do_no_harm() {
     let reviewers: Vec<_> = (0..4).map(|_| orchestrator(store.clone(), &fakes).reviewer()).collect();
     let mut ids = Vec::new();
     for _ in 0..10 {
-        ids.push(finished(&store, ago(60)).await);
+        ids.push(finished(&*store, ago(60)).await);
     }
     let sweeps = reviewers.into_iter().map(|reviewer| tokio::spawn(async move { reviewer.sweep().await.unwrap() }));
     let mut reviewed = 0;
@@ -247,7 +160,7 @@ async fn several_orchestrators_do_no_harm() {
 async fn what_is_refused_for_good_is_not_tried_for_ever() {
     let (store, fakes) = (Arc::new(MemoryStore::default()), Fakes::start(&KNOWLEDGE.digest));
     let reviewer = orchestrator(store.clone(), &fakes).reviewer();
-    let (fresh, old) = (finished(&store, ago(60)).await, finished(&store, ago(100_000)).await);
+    let (fresh, old) = (finished(&*store, ago(60)).await, finished(&*store, ago(100_000)).await);
     fakes.be(Way::PackUnknown);
     assert_eq!(reviewer.sweep().await, Ok(swept(1, 1, false)), "a rollout may be under way, but not for a day");
     let refused = api::Reviewed { outcome: ReviewOutcome::Refused.into(), proposals: 0 };
@@ -261,7 +174,7 @@ async fn what_is_refused_for_good_is_not_tried_for_ever() {
 async fn a_retired_epoch_is_reviewed_with_the_newest() {
     let (store, fakes) = (Arc::new(MemoryStore::default()), Fakes::start(&KNOWLEDGE.digest));
     let reviewer = orchestrator(store.clone(), &fakes).reviewer();
-    finished(&store, ago(60)).await;
+    finished(&*store, ago(60)).await;
     fakes.be(Way::Retired);
     assert_eq!(reviewer.sweep().await, Ok(swept(1, 0, false)));
     assert_eq!(fakes.feedback()[0].pins.as_ref().unwrap().weight_epoch, agents::NEWEST);
@@ -271,7 +184,7 @@ async fn a_retired_epoch_is_reviewed_with_the_newest() {
 async fn what_teaches_nothing_and_what_is_not_quiet_yet() {
     let (store, fakes) = (Arc::new(MemoryStore::default()), Fakes::start(&KNOWLEDGE.digest));
     let reviewer = orchestrator(store.clone(), &fakes).reviewer();
-    let id = finished(&store, ago(60)).await;
+    let id = finished(&*store, ago(60)).await;
     let later = ConsultationId::random();
     let summary = Summary { expires_day: u32::MAX, review_since_ms: Some(u64::MAX / 2), ..Summary::default() };
     let mut events = diagnosed(ago(0));
@@ -282,4 +195,35 @@ async fn what_teaches_nothing_and_what_is_not_quiet_yet() {
     let nothing = api::Reviewed { outcome: ReviewOutcome::Nothing.into(), proposals: 0 };
     assert_eq!((reviews(&store, id).await, fakes.feedback().len()), (vec![nothing], 0));
     assert_eq!(due(&store).await, 1, "the other one's time has not come");
+}
+
+#[tokio::test]
+async fn one_that_an_agent_fails_at_does_not_keep_the_others_from_it() {
+    let (store, fakes) = (Arc::new(MemoryStore::default()), Fakes::start(&KNOWLEDGE.digest));
+    let reviewer = orchestrator(store.clone(), &fakes).reviewer();
+    for (way, away) in [(Way::FailsOnce, false), (Way::AwayOnce, true)] {
+        let (first, second) = (finished(&*store, ago(90)).await, finished(&*store, ago(60)).await);
+        fakes.be(way);
+        assert_eq!(reviewer.sweep().await, Ok(swept(1, 1, away)), "{way:?}");
+        assert_eq!((reviews(&store, first).await.len(), reviews(&store, second).await.len()), (0, 1), "{way:?}");
+        assert_eq!(reviewer.sweep().await, Ok(swept(1, 0, false)), "{way:?}");
+    }
+}
+
+/// A consultation on a pack that nobody has any more cannot be reviewed, nor said to be refused.
+#[tokio::test]
+async fn many_that_cannot_be_read_do_not_keep_the_others_from_it() {
+    let (store, fakes) = (Arc::new(MemoryStore::default()), Fakes::start(&KNOWLEDGE.digest));
+    let reviewer = orchestrator(store.clone(), &fakes).reviewer();
+    for _ in 0..600 {
+        let id = ConsultationId::random();
+        let pins = Some(Pins { pack_digest: "0".repeat(64), ..Pins::default() });
+        let mut events = vec![];
+        then(&mut events, 0, ago(100), Kind::Started(api::Started { pins, ..api::Started::default() }));
+        let summary = Summary { expires_day: u32::MAX, review_since_ms: Some(1), ..Summary::default() };
+        store.append(Append { id, expected: 0, events, summary }).await.unwrap();
+    }
+    let id = finished(&*store, ago(60)).await;
+    assert_eq!(reviewer.sweep().await, Ok(swept(1, 600, false)));
+    assert_eq!(reviews(&store, id).await.len(), 1);
 }

@@ -38,13 +38,16 @@ impl AccessArgs {
     /// Reads the files, and follows them until `stop`.
     pub(super) fn load(&self, stop: CancellationToken) -> Result<AccessRules, Failure> {
         let keys = |flag: &str, file: &Option<PathBuf>| {
-            let Some(file) = file else { return Ok(Keys::default()) };
+            let Some(file) = file else { return Ok(None) };
             let keys = Keys::load(file).map_err(|error| format!("{flag}: {}", wenzhen_service::app::chain(&error)))?;
+            if keys.is_empty() {
+                return Err(format!("{flag}: {} holds no key", file.display()).into());
+            }
             tokio::spawn(keys.clone().follow(file.clone(), REREAD, stop.clone()));
-            Ok::<_, Failure>(keys)
+            Ok::<_, Failure>(Some(keys))
         };
         let rules = AccessRules {
-            clinicians: keys("--clinicians-file", &self.clinicians_file)?,
+            clinicians: keys("--clinicians-file", &self.clinicians_file)?.unwrap_or_default(),
             openers: keys("--api-keys-file", &self.api_keys_file)?,
             start_rate: Some(self.start_rate),
             message_rate: Some(self.message_rate),

@@ -5,10 +5,8 @@ mod agents;
 mod store;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, Parser, value_parser};
-use tokio_util::sync::CancellationToken;
 use wenzhen_bundle::PackArgs;
 use wenzhen_service::Services;
 use wenzhen_service::app::{App, AppArgs, Failure};
@@ -19,9 +17,6 @@ use self::agents::AgentArgs;
 use self::store::StoreArgs;
 use crate::server::turn_bounds;
 use crate::{Agents, Budgets, Knowledge, Orchestrator, Settings};
-
-/// How often consultations whose time is over are looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -96,25 +91,9 @@ pub async fn serve(args: OrchestratorArgs, app: App) -> Result<(), Failure> {
         turns: args.turns.bounds(),
         metrics: app.metrics().clone(),
     })?;
-    let janitor = tokio::spawn(keep_clean(orchestrator.clone(), app.stopping()));
+    let background = tokio::spawn(orchestrator.clone().background(app.stopping()));
     let served = app.serve(Services::new().with(orchestrator.service())).await;
     // It ends with the port.
-    let _ = janitor.await;
+    let _ = background.await;
     served
-}
-
-/// Deletes consultations whose retention time is over, until `stop`.
-pub async fn keep_clean(orchestrator: Orchestrator, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(EXPIRE_EVERY);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        match orchestrator.expire().await {
-            Ok(0) => {}
-            Ok(deleted) => tracing::info!(deleted, "consultations deleted: their retention time is over"),
-            Err(error) => tracing::warn!(%error, "consultations could not be deleted"),
-        }
-    }
 }

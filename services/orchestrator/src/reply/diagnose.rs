@@ -16,7 +16,8 @@ const RANKED: usize = 10;
 pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>) -> Result<(), Error> {
     let scene = material.scene;
     let mut client = scene.agents.expert.clone();
-    let work = call(Agent::Expert, scene.agents.budgets.diagnose, client.diagnose(scene.request(request(material))));
+    let budget = scene.agents.budgets.diagnose;
+    let work = call(Agent::Expert, budget, client.diagnose(scene.request(request(material), budget)));
     match composer.out().during(Stage::Diagnosing, work).await {
         Ok(mut response) => {
             composer.made_by(Agent::Expert, response.pins.clone());
@@ -90,9 +91,10 @@ async fn modulate(
         subject: after.patient.subject,
         seed: after.started.seed.wrapping_add(u64::from(scene.number)),
     };
-    let until = tokio::time::Instant::now() + scene.agents.budgets.modulate;
+    let budget = scene.agents.budgets.modulate;
+    let until = tokio::time::Instant::now() + budget;
     let mut client = scene.agents.empathy.clone();
-    let work = call(Agent::Empathy, scene.agents.budgets.modulate, client.modulate(scene.request(request)));
+    let work = call(Agent::Empathy, budget, client.modulate(scene.request(request, budget)));
     let mut pieces = composer.out().during(Stage::Comforting, work).await?;
     loop {
         let late = |_| degradation(Agent::Empathy, "deadline");

@@ -86,7 +86,8 @@ async fn word(material: &Material<'_>, composer: &mut Composer<'_>) -> Result<As
         seed: after.started.seed.wrapping_add(u64::from(scene.number)),
     };
     let mut client = scene.agents.guidance.clone();
-    let work = call(Agent::Guidance, scene.agents.budgets.ask, client.ask(scene.request(request.clone())));
+    let budget = scene.agents.budgets.ask;
+    let work = call(Agent::Guidance, budget, client.ask(scene.request(request.clone(), budget)));
     match composer.out().during(Stage::Asking, work).await {
         Ok(worded) => Ok(worded),
         Err(why) => {

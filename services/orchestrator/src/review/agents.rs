@@ -35,8 +35,9 @@ impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
         match status.code() {
             Code::InvalidArgument | Code::NotFound | Code::OutOfRange | Code::Unimplemented => Self::Never,
-            Code::FailedPrecondition | Code::Aborted => Self::Later,
-            _ => Self::Away,
+            Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded | Code::Cancelled => Self::Away,
+            // It may be about this consultation alone: the others are not to wait for it.
+            _ => Self::Later,
         }
     }
 }
@@ -80,7 +81,7 @@ impl Ask {
             edges,
         };
         let mut kg = agents.kg.clone();
-        within(kg.propose_feedback(request(feedback, Priority::New))).await?;
+        within(kg.propose_feedback(request(feedback, Priority::New, BUDGET))).await?;
         Ok(proposals)
     }
 
@@ -88,12 +89,12 @@ impl Ask {
     /// the newest one says.
     async fn rates(&mut self, agents: &Agents) -> Result<Vec<GraphRate>, Refusal> {
         let mut kg = agents.kg.clone();
-        let asked = within(kg.get_condition(request(self.condition(), Priority::New))).await;
+        let asked = within(kg.get_condition(request(self.condition(), Priority::New, BUDGET))).await;
         let answer = match asked {
             Err(status) if repin::gone(&status).is_some() => {
                 let newest = repin::newest(agents, &self.pins.pack_digest, Priority::New).await;
                 self.pins.weight_epoch = newest.map_err(|_| Refusal::Away)?;
-                within(kg.get_condition(request(self.condition(), Priority::New))).await?
+                within(kg.get_condition(request(self.condition(), Priority::New, BUDGET))).await?
             }
             asked => asked?,
         };
@@ -123,7 +124,7 @@ impl Ask {
             confirmed_condition_id: self.confirmed.condition_id.clone(),
             rates,
         };
-        Ok(within(expert.review(request(review, Priority::New))).await?.edges)
+        Ok(within(expert.review(request(review, Priority::New, BUDGET))).await?.edges)
     }
 }
 

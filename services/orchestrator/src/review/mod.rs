@@ -8,6 +8,7 @@
 mod agents;
 pub(crate) mod repin;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,12 @@ use crate::{Agents, Error};
 const EVERY: Duration = Duration::from_secs(2);
 /// Longest pause while an agent is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Consultations looked at in one sweep.
+/// Consultations listed at once.
 const AT_ONCE: usize = 500;
+/// Consultations looked at in one sweep: some that cannot be reviewed do not keep the others from it.
+const MOST: usize = 5000;
+/// So many in a row for which an agent is away end a sweep. One alone may be the consultation's own fault.
+const AWAY: usize = 3;
 /// What an agent refuses for want of a pack is tried for so long: by then a rollout is over.
 const PATIENCE_MS: u64 = 86_400_000;
 
@@ -42,7 +47,7 @@ pub struct Swept {
     pub reviewed: usize,
     /// Consultations that were due and are still.
     pub left: usize,
-    /// An agent was away, so that no more were tried.
+    /// An agent was away.
     pub away: bool,
 }
 
@@ -75,19 +80,28 @@ impl Reviewer {
     /// When the store is away.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let now_ms = u64::try_from(now().seconds).unwrap_or(0) * 1000;
-        let due = self.sessions.store().list(Query::ReviewDue, AT_ONCE).await?;
-        let mut swept = Swept::default();
-        for (id, summary) in due {
-            let Some(since) = summary.review_since_ms.filter(|since| *since <= now_ms) else { break };
-            if swept.away {
-                swept.left += 1;
-                continue;
+        let (mut swept, mut seen, mut away) = (Swept::default(), HashSet::new(), 0);
+        while seen.len() < MOST {
+            // What was left stands before what is next.
+            let due = self.sessions.store().list(Query::ReviewDue, swept.left + AT_ONCE).await?;
+            let due = due.into_iter().filter_map(|(id, summary)| Some((id, summary.review_since_ms?)));
+            let due: Vec<_> = due.filter(|(id, since)| *since <= now_ms && !seen.contains(id)).collect();
+            if due.is_empty() {
+                break;
             }
-            match self.review(id, now_ms - since).await {
-                Ok(true) => swept.reviewed += 1,
-                Ok(false) => swept.left += 1,
-                Err(Refusal::Away) => (swept.left, swept.away) = (swept.left + 1, true),
-                Err(Refusal::Later | Refusal::Never) => swept.left += 1,
+            for (id, since) in due {
+                seen.insert(id);
+                if away == AWAY {
+                    swept.left += 1;
+                    continue;
+                }
+                let reviewed = self.review(id, now_ms - since).await;
+                away = if reviewed == Err(Refusal::Away) { away + 1 } else { 0 };
+                swept.away |= away > 0;
+                if reviewed == Ok(true) { swept.reviewed += 1 } else { swept.left += 1 }
+            }
+            if away == AWAY {
+                break;
             }
         }
         Ok(swept)

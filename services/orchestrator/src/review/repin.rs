@@ -22,7 +22,8 @@ pub(crate) fn gone(status: &Status) -> Option<&'static str> {
 /// The newest epoch of a pack.
 pub(crate) async fn newest(agents: &Agents, digest: &str, priority: Priority) -> Result<u64, Degradation> {
     let mut kg = agents.kg.clone();
-    let about = call(Agent::Kg, agents.budgets.advance, kg.describe(request(DescribeRequest {}, priority))).await?;
+    let budget = agents.budgets.advance;
+    let about = call(Agent::Kg, budget, kg.describe(request(DescribeRequest {}, priority, budget))).await?;
     Ok(of(&about.epochs, digest))
 }
 
@@ -37,14 +38,15 @@ pub(crate) async fn advance(
     scene: &Scene<'_>,
     mut advance: AdvanceRequest,
 ) -> (Result<AdvanceResponse, Degradation>, Option<Repinned>) {
-    let (agents, mut why) = (scene.agents, None);
+    let (agents, budget, mut why) = (scene.agents, scene.agents.budgets.advance, None);
     let mut kg = agents.kg.clone();
     if advance.case.as_ref().and_then(|case| case.pins.as_ref()).is_none_or(|pins| pins.weight_epoch == 0) {
         // The pack as written is always kept.
-        return (call(Agent::Kg, agents.budgets.advance, kg.advance(scene.request(advance))).await, None);
+        return (call(Agent::Kg, budget, kg.advance(scene.request(advance, budget))).await, None);
     }
-    let first = async { kg.advance(scene.request(advance.clone())).await.inspect_err(|status| why = gone(status)) };
-    let scored = call(Agent::Kg, agents.budgets.advance, first).await;
+    let request = scene.request(advance.clone(), budget);
+    let first = async { kg.advance(request).await.inspect_err(|status| why = gone(status)) };
+    let scored = call(Agent::Kg, budget, first).await;
     let (Err(degraded), Some(reason)) = (&scored, why) else { return (scored, None) };
     let Some(pins) = advance.case.as_mut().and_then(|case| case.pins.as_mut()) else { return (scored, None) };
     let Ok(newest) = newest(agents, &pins.pack_digest, scene.priority).await else {
@@ -53,7 +55,7 @@ pub(crate) async fn advance(
     let from_epoch = std::mem::replace(&mut pins.weight_epoch, newest);
     let repinned = Repinned { from_epoch, pins: Some(Pins::clone(pins)), reason: reason.to_owned() };
     let mut kg = agents.kg.clone();
-    let scored = call(Agent::Kg, agents.budgets.advance, kg.advance(scene.request(advance))).await;
+    let scored = call(Agent::Kg, budget, kg.advance(scene.request(advance, budget))).await;
     let repinned = scored.is_ok().then_some(repinned);
     (scored, repinned)
 }

@@ -94,21 +94,24 @@ impl Orchestrator {
     /// When the store is away.
     pub async fn expire(&self) -> Result<usize, Error> {
         let sessions = &self.0.sessions;
-        let mut deleted = 0;
+        let (mut deleted, mut before) = (0, Vec::new());
         loop {
             let expired =
                 sessions.store().list(Query::ExpiredBy(today()), EXPIRE_AT_ONCE).await.map_err(Error::from)?;
-            let mut progress = false;
-            for (id, _) in &expired {
-                // One that is being written to now is left for the next round.
-                if let Ok(lock) = sessions.lock(*id) {
-                    progress |= sessions.delete(&lock).await?;
-                    deleted += 1;
-                }
-            }
-            if expired.len() < EXPIRE_AT_ONCE || !progress {
+            // What is still listed after an attempt is left for the next round.
+            if expired == before {
                 return Ok(deleted);
             }
+            for (id, _) in &expired {
+                // One that is being written to now is left as well.
+                if let Ok(lock) = sessions.lock(*id) {
+                    deleted += usize::from(sessions.delete(&lock).await?);
+                }
+            }
+            if expired.len() < EXPIRE_AT_ONCE {
+                return Ok(deleted);
+            }
+            before = expired;
         }
     }
 

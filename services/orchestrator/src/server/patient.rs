@@ -1,17 +1,23 @@
 //! What the holder of a consultation may do (clinicians may read and end it too).
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
+use tonic::metadata::MetadataMap;
 use tracing::Instrument as _;
 use wenzhen_proto::orchestrator::v1 as api;
 use wenzhen_proto::orchestrator::v1::event::Kind;
+use wenzhen_proto::orchestrator::v1::send_message_response::Update;
 use wenzhen_service::Deadline;
+use wenzhen_service::keys::bearer;
 
 use super::{Open, Orchestrator, Streaming};
-use crate::auth::Caller;
-use crate::state::Stage;
-use crate::turn::{Message, Updates};
+use crate::auth::{Caller, opens};
+use crate::state::{Stage, State};
+use crate::store::StoreError;
+use crate::turn::{Message, Updates, response};
 use crate::{Error, context, export, view};
 
 /// The label of turns among the admissions.
@@ -31,7 +37,13 @@ impl Orchestrator {
         let (metadata, extensions, request) = request.into_parts();
         context::client_id("message_id", &request.message_id)?;
         context::words(&request.text)?;
-        let (open, lock) = self.open_to_write(&metadata, &request.consultation_id).await?;
+        let known = self.known(&metadata, &request.consultation_id)?;
+        let (open, lock) = match self.open_to_write(&metadata, &request.consultation_id).await {
+            Err(error @ Error::Store(StoreError::Unavailable(_))) if bearer(&metadata).is_some() => {
+                return warned(self.0.runner.danger(known.as_deref(), &request.text), error);
+            }
+            opened => opened?,
+        };
         if open.caller != Caller::Patient {
             return Err(Error::WrongToken);
         }
@@ -45,7 +57,10 @@ impl Orchestrator {
         let (runner, deadline) = (self.0.runner.clone(), extensions.get::<Deadline>().copied());
         // Whoever speaks of danger goes before others, and is the last to be turned away.
         let heard = runner.hear(&open.state, &message.text)?;
-        let permit = self.0.turns.admit(TURN, heard.priority, deadline).await?;
+        let permit = match self.0.turns.admit(TURN, heard.priority, deadline).await {
+            Err(shed) => return warned(heard.danger, shed.into()),
+            Ok(permit) => permit,
+        };
         let (sender, updates) = mpsc::channel(UPDATES);
         let turn = async move {
             let out = Updates::new(sender);
@@ -61,6 +76,13 @@ impl Orchestrator {
             None => tokio::spawn(turn),
         };
         Ok(Box::pin(ReceiverStream::new(updates)))
+    }
+
+    /// What this process last knew of a consultation, for its patient.
+    fn known(&self, metadata: &MetadataMap, id: &str) -> Result<Option<Arc<State>>, Error> {
+        let known = self.sessions().known(context::consultation_id(id)?);
+        let own = |state: &Arc<State>| bearer(metadata).is_some_and(|token| opens(token, &state.started.token_sha256));
+        Ok(known.filter(own))
     }
 
     pub(super) async fn undo(&self, request: Request<api::UndoTurnRequest>) -> Result<api::UndoTurnResponse, Error> {
@@ -122,4 +144,13 @@ impl Orchestrator {
         let after = self.sessions().commit(&lock, &open.state, 0, vec![ended]).await?;
         Ok(api::EndConsultationResponse { version: after.version })
     }
+}
+
+/// A failure; where there is danger, that is shown before it.
+fn warned(
+    danger: Option<api::UrgencyRaised>,
+    error: Error,
+) -> Result<Streaming<api::SendMessageResponse>, Error> {
+    let Some(danger) = danger else { return Err(error) };
+    Ok(Box::pin(tokio_stream::iter([Ok(response(Update::Urgency(danger))), Err(error.into())])))
 }

@@ -6,9 +6,10 @@ use wenzhen_proto::clinical::v1::{Agent, Locale, PackInfo, Pins};
 use wenzhen_proto::kg;
 use wenzhen_proto::orchestrator::v1 as api;
 use wenzhen_proto::orchestrator::v1::event::Kind;
+use wenzhen_service::Priority;
 
 use super::Orchestrator;
-use crate::agents::call;
+use crate::agents::{call, request};
 use crate::auth::{new_token, sha256};
 use crate::knowledge::from_locale;
 use crate::review::repin;
@@ -89,10 +90,10 @@ impl Orchestrator {
         let (mut k, mut g) = (agents.kg.clone(), agents.guidance.clone());
         let (mut x, mut e) = (agents.expert.clone(), agents.empathy.clone());
         let (k, g, x, e) = tokio::join!(
-            call(Agent::Kg, DESCRIBE, k.describe(kg::v1::DescribeRequest {})),
-            call(Agent::Guidance, DESCRIBE, g.describe(guidance::v1::DescribeRequest {})),
-            call(Agent::Expert, DESCRIBE, x.describe(expert::v1::DescribeRequest {})),
-            call(Agent::Empathy, DESCRIBE, e.describe(empathy::v1::DescribeRequest {})),
+            call(Agent::Kg, DESCRIBE, k.describe(asked(kg::v1::DescribeRequest {}))),
+            call(Agent::Guidance, DESCRIBE, g.describe(asked(guidance::v1::DescribeRequest {}))),
+            call(Agent::Expert, DESCRIBE, x.describe(asked(expert::v1::DescribeRequest {}))),
+            call(Agent::Empathy, DESCRIBE, e.describe(asked(empathy::v1::DescribeRequest {}))),
         );
         let epochs = k.as_ref().map(|d| d.epochs.clone()).unwrap_or_default();
         let packs = [
@@ -124,4 +125,8 @@ fn info(knowledge: &Knowledge) -> PackInfo {
         digest: knowledge.digest.clone(),
         locales: manifest.locales.iter().map(|l| from_locale(*l) as i32).collect(),
     }
+}
+
+fn asked<T>(message: T) -> tonic::Request<T> {
+    request(message, Priority::New, DESCRIBE)
 }

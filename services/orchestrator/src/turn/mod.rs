@@ -1,7 +1,8 @@
 //! One turn: a message through the agents to a decision and a reply.
 //!
-//! 1. guidance and empathy read the input; it is committed at the latest after 20 ms, and at once where
-//!    its words raise a red flag, which is shown then,
+//! 1. red flags that the words raise are shown before anything else, whether or not the store is there;
+//!    guidance and empathy read the input; it is committed at the latest after 20 ms, and at once where
+//!    there is danger,
 //! 2. the recorder merges what was understood and the graph scores it,
 //! 3. the policy decides, and **the decision is committed before the first byte of the reply**,
 //! 4. the reply is worded, guarded, streamed and recorded.
@@ -32,6 +33,7 @@ use crate::metrics::TurnMetrics;
 use crate::reply::{self, Composer};
 use crate::sessions::{Lock, Sessions};
 use crate::state::{Stage, State, Turn};
+use crate::store::StoreError;
 use crate::{Agents, Error, Knowledge, agents, policy, view};
 
 pub(crate) use photo::Photo;
@@ -66,16 +68,16 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// A request to an agent.
-    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
-        agents::request(message, self.priority)
+    /// A request to an agent that may take so long.
+    pub(crate) fn request<T>(&self, message: T, budget: Duration) -> Request<T> {
+        agents::request(message, self.priority, budget)
     }
 }
 
 /// What rules alone made of a message, before any model and before anybody was asked.
 pub(crate) struct Heard {
     words: understanding::Words,
-    danger: Option<UrgencyRaised>,
+    pub(crate) danger: Option<UrgencyRaised>,
     /// How much its turn matters where not all can be served.
     pub(crate) priority: Priority,
 }
@@ -88,6 +90,18 @@ impl Runner {
         let danger = words.raised(knowledge, state);
         let urgent = danger.is_some() || state.urgency > Urgency::Today;
         Ok(Heard { words, danger, priority: if urgent { Priority::Urgent } else { Priority::Ongoing } })
+    }
+
+    /// The danger that rules alone hear where the consultation cannot be read: measured by what was last known of it,
+    /// and by a person of whom nothing is known.
+    pub(crate) fn danger(&self, known: Option<&State>, text: &str) -> Option<UrgencyRaised> {
+        let known = known.and_then(|state| self.hear(state, text).ok()?.danger);
+        known.or_else(|| {
+            self.sessions.library.iter().find_map(|knowledge| {
+                let nothing = State::fold(&knowledge.pack, &[]);
+                understanding::words(knowledge, &nothing, text).raised(knowledge, &nothing)
+            })
+        })
     }
 
     /// Runs the turn of a message to its end. Every update goes to `out`; a listener who left does
@@ -129,7 +143,7 @@ impl Runner {
     }
 
     /// From the words to the reply. An input that the agents read at once goes on record together with
-    /// the decision; where they take longer, or danger is to be shown, it goes first and on its own.
+    /// the decision; where they take longer, or there is danger, it goes first and on its own.
     async fn think(
         &self,
         scene: &Scene<'_>,
@@ -139,19 +153,18 @@ impl Runner {
         out: &Updates,
     ) -> Result<(), Error> {
         let Heard { words, danger, .. } = heard;
+        let dangerous = danger.is_some();
+        // Before anything that may fail or take time: the store may be away.
+        out.urgency(danger).await;
         let said = understanding::Said { text, locale: words.locale };
-        let patience = if danger.is_some() { Duration::ZERO } else { INPUT_WAITS };
+        let patience = if dangerous { Duration::ZERO } else { INPUT_WAITS };
         let understood = understanding::understand(scene, before, said, out);
         tokio::pin!(understood);
         let at_once = tokio::time::timeout(patience, &mut understood).await;
         let (recorded, pending, mut inputs) = match (at_once, received) {
             (Ok(inputs), received) => (before.clone(), received, inputs),
             (Err(_), received) => {
-                let record = async {
-                    let recorded = self.record(&lock, before, scene.number, received).await?;
-                    out.urgency(danger).await;
-                    Ok::<_, Error>(recorded)
-                };
+                let record = self.record(&lock, before, scene.number, received);
                 let (recorded, inputs) = tokio::join!(record, understood);
                 (recorded?, None, inputs)
             }
@@ -223,8 +236,11 @@ impl Runner {
                         replayed::tell(scene, state, (&decided, &replied), out).await;
                         Ok(())
                     }
-                    (Some(decided), None) => self.answer(scene, lock, (state, state), &decided, out).await,
-                    _ => Err(Error::NotFound),
+                    (Some(decided), None) if turn.stage == Stage::Decided => {
+                        self.answer(scene, lock, (state, state), &decided, out).await
+                    }
+                    // It is not answered a second time.
+                    _ => Err(StoreError::Damaged("a turn is not whole".into()).into()),
                 }
             }
         }

@@ -153,7 +153,7 @@ async fn classify(
     let parts = [part(Part::Header(header))].into_iter().chain(pieces);
     let mut refused = None;
     let asked = async {
-        let answer = vision.classify_tongue(scene.request(iter(parts))).await;
+        let answer = vision.classify_tongue(scene.request(iter(parts), scene.agents.budgets.look)).await;
         answer.inspect_err(|status| refused = PhotoRefusal::of(status))
     };
     let answer = call(Agent::Vision, scene.agents.budgets.look, asked).await;

@@ -9,8 +9,8 @@ use crate::sessions::Sessions;
 use crate::state::{State, Turn};
 use crate::store::ConsultationId;
 
-/// Events of one turn: the message, seldom a change of its pins, the decision, the reply.
-const EVENTS_OF_A_TURN: usize = 4;
+/// Events read at once. A turn has few, but what clinicians do may stand between them.
+const PAGE: usize = 32;
 
 /// What is on record of a turn.
 pub(super) struct Past {
@@ -20,13 +20,18 @@ pub(super) struct Past {
 
 impl Past {
     pub(super) async fn read(sessions: &Sessions, id: ConsultationId, turn: &Turn) -> Result<Self, Error> {
-        let events = sessions.store().read(id, turn.version.saturating_sub(1), EVENTS_OF_A_TURN).await?;
         let mut past = Self { decided: None, replied: None };
-        for event in events.into_iter().filter(|event| event.turn == turn.number) {
-            match event.kind {
-                Some(Kind::Decided(decided)) => past.decided = Some(decided),
-                Some(Kind::Replied(replied)) => past.replied = Some(replied),
-                _ => {}
+        let mut after = turn.version.saturating_sub(1);
+        while past.replied.is_none() {
+            let events = sessions.store().read(id, after, PAGE).await?;
+            let Some(last) = events.last() else { break };
+            after = last.version;
+            for event in events.into_iter().filter(|event| event.turn == turn.number) {
+                match event.kind {
+                    Some(Kind::Decided(decided)) => past.decided = Some(decided),
+                    Some(Kind::Replied(replied)) => past.replied = Some(replied),
+                    _ => {}
+                }
             }
         }
         Ok(past)

@@ -174,8 +174,8 @@ async fn interpret(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<I
         turn: scene.number,
         quick_answers: question.map(|q| q.quick_answers.clone()).unwrap_or_default(),
     };
-    let mut client = scene.agents.guidance.clone();
-    call(Agent::Guidance, scene.agents.budgets.understand, client.interpret(scene.request(request))).await
+    let (mut client, budget) = (scene.agents.guidance.clone(), scene.agents.budgets.understand);
+    call(Agent::Guidance, budget, client.interpret(scene.request(request, budget))).await
 }
 
 async fn assess(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<AssessResponse, Degradation> {
@@ -186,8 +186,8 @@ async fn assess(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<Asse
         previous: state.emotion,
         seed: state.started.seed.wrapping_add(u64::from(scene.number)),
     };
-    let mut client = scene.agents.empathy.clone();
-    call(Agent::Empathy, scene.agents.budgets.understand, client.assess(scene.request(request))).await
+    let (mut client, budget) = (scene.agents.empathy.clone(), scene.agents.budgets.understand);
+    call(Agent::Empathy, budget, client.assess(scene.request(request, budget))).await
 }
 
 /// The orchestrator's own reading when guidance is away.

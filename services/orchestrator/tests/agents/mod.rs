@@ -1,17 +1,28 @@
 //! A graph and an expert that behave as a test tells them to.
 
+#![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 use wenzhen_channel::Balanced;
 use wenzhen_orchestrator::agents::Channels;
+use wenzhen_proto::clinical::v1::PackInfo;
 use wenzhen_proto::expert::v1 as expert;
 use wenzhen_proto::expert::v1::expert_service_server::{ExpertService, ExpertServiceServer};
 use wenzhen_proto::kg::v1 as kg;
 use wenzhen_proto::kg::v1::kg_service_server::{KgService, KgServiceServer};
+use wenzhen_service::layers::deadline::requested;
 use wenzhen_service::{in_process, status};
 
 /// The newest epoch of every pack.
@@ -36,6 +47,12 @@ pub enum Way {
     Retired,
     /// The expert learns nothing.
     NothingToTeach,
+    /// The expert fails at the next review.
+    FailsOnce,
+    /// The expert is away for the next review.
+    AwayOnce,
+    /// The graph takes what it is to score, and never answers.
+    Silent,
 }
 
 /// The agents.
@@ -47,6 +64,9 @@ struct Inner {
     way: Mutex<Way>,
     reviews: Mutex<Vec<expert::ReviewRequest>>,
     feedback: Mutex<Vec<kg::ProposeFeedbackRequest>>,
+    taught: Notify,
+    deadlines: Mutex<Vec<Option<Duration>>>,
+    scored: AtomicUsize,
 }
 
 fn away() -> Status {
@@ -61,7 +81,9 @@ impl Fakes {
     /// Agents that hold a pack and behave well.
     pub fn start(digest: &str) -> Self {
         let (digest, way) = (digest.to_owned(), Mutex::new(Way::Well));
-        Self(Arc::new(Inner { digest, way, reviews: Mutex::default(), feedback: Mutex::default() }))
+        let (reviews, feedback, taught) = (Mutex::default(), Mutex::default(), Notify::default());
+        let (deadlines, scored) = (Mutex::default(), AtomicUsize::new(0));
+        Self(Arc::new(Inner { digest, way, reviews, feedback, taught, deadlines, scored }))
     }
 
     /// Changes their behaviour.
@@ -83,11 +105,42 @@ impl Fakes {
         self.0.feedback.lock().clone()
     }
 
+    /// Notes how long a call may take.
+    fn see<T>(&self, request: &Request<T>) {
+        self.0.deadlines.lock().push(requested(request.metadata().as_ref()));
+    }
+
+    /// What was left to each call that came in.
+    pub fn deadlines(&self) -> Vec<Option<Duration>> {
+        self.0.deadlines.lock().clone()
+    }
+
+    /// Cases that came to be scored.
+    pub fn scored(&self) -> usize {
+        self.0.scored.load(Ordering::Relaxed)
+    }
+
+    fn routes(&self) -> Routes {
+        Routes::new(KgServiceServer::new(self.clone())).add_service(ExpertServiceServer::new(self.clone()))
+    }
+
+    /// Serves them on a port of this machine, for other processes.
+    pub async fn listen(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::builder().add_routes(self.routes());
+        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        address
+    }
+
+    /// Waits until feedback was handed in.
+    pub async fn taught(&self) {
+        self.0.taught.notified().await;
+    }
+
     /// Channels to them; guidance and empathy answer nothing.
     pub fn channels(&self) -> Channels {
-        let routes = tonic::service::Routes::new(KgServiceServer::new(self.clone()))
-            .add_service(ExpertServiceServer::new(self.clone()));
-        let (channel, _running) = in_process(routes);
+        let (channel, _running) = in_process(self.routes());
         let channel = || Balanced::single(channel.clone());
         Channels { kg: channel(), guidance: channel(), expert: channel(), empathy: channel(), vision: None }
     }
@@ -99,6 +152,7 @@ impl ExpertService for Fakes {
         &self,
         request: Request<expert::ReviewRequest>,
     ) -> Result<Response<expert::ReviewResponse>, Status> {
+        self.see(&request);
         let request = request.into_inner();
         let edge = kg::EdgeFeedback {
             condition_id: request.confirmed_condition_id.clone(),
@@ -111,6 +165,11 @@ impl ExpertService for Fakes {
             Way::PackUnknown => return Err(status::failed_precondition("PACK_UNKNOWN", "no", &[])),
             Way::Invalid => return Err(status::invalid_argument(&[("observations", "other ones")])),
             Way::NothingToTeach => vec![],
+            Way::FailsOnce | Way::AwayOnce => {
+                let failure = if self.way() == Way::AwayOnce { away() } else { Status::internal("it fails") };
+                self.be(Way::Well);
+                return Err(failure);
+            }
             _ => vec![edge],
         };
         self.0.reviews.lock().push(request);
@@ -140,6 +199,7 @@ impl KgService for Fakes {
         &self,
         request: Request<kg::GetConditionRequest>,
     ) -> Result<Response<kg::GetConditionResponse>, Status> {
+        self.see(&request);
         let request = request.into_inner();
         if self.way() == Way::GraphAway {
             return Err(away());
@@ -160,17 +220,25 @@ impl KgService for Fakes {
         if self.way() == Way::FeedbackAway {
             return Err(away());
         }
+        self.see(&request);
         self.0.feedback.lock().push(request.into_inner());
+        self.0.taught.notify_one();
         Ok(Response::new(kg::ProposeFeedbackResponse { accepted: 1, known: false }))
     }
 
     async fn describe(&self, _: Request<kg::DescribeRequest>) -> Result<Response<kg::DescribeResponse>, Status> {
         let epochs = vec![kg::PackEpoch { pack_digest: self.0.digest.clone(), epoch: NEWEST }];
-        Ok(Response::new(kg::DescribeResponse { epochs, ..Default::default() }))
+        let packs = vec![PackInfo { digest: self.0.digest.clone(), ..PackInfo::default() }];
+        Ok(Response::new(kg::DescribeResponse { epochs, packs, ..Default::default() }))
     }
 
-    async fn advance(&self, _: Request<kg::AdvanceRequest>) -> Result<Response<kg::AdvanceResponse>, Status> {
-        Err(not_asked())
+    async fn advance(&self, request: Request<kg::AdvanceRequest>) -> Result<Response<kg::AdvanceResponse>, Status> {
+        self.0.scored.fetch_add(1, Ordering::Relaxed);
+        self.see(&request);
+        if self.way() == Way::Silent {
+            std::future::pending::<()>().await;
+        }
+        Ok(Response::new(kg::AdvanceResponse::default()))
     }
 
     async fn explain(&self, _: Request<kg::ExplainRequest>) -> Result<Response<kg::ExplainResponse>, Status> {

@@ -41,6 +41,8 @@ use super::{Append, ConsultationId, DELETED, Query, Store, StoreError, Summary};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes before the event in a record: which append wrote it.
 const MARK: usize = 8;
+/// Members of an index that one script looks at for what is left of a consultation: no other call waits for more.
+const LEFTOVERS_AT_ONCE: usize = 1000;
 /// Parts that a list asks at once.
 const SIDE_BY_SIDE: u8 = 64;
 const SECONDS_A_DAY: u64 = 86_400;
@@ -157,14 +159,25 @@ impl Store for RedisStore {
     ///
     /// When an answer was lost and the consultation is then gone, it counts as deleted by this call.
     async fn delete(&self, id: ConsultationId) -> Result<bool, StoreError> {
-        let call = self.delete.call(&[key(id), index(id.0[0])]);
-        let call = call.arg(&id.0).arg(channel(id)).arg(card::SUMMARY);
         let within = PATIENCE + self.redis.settling();
-        let attempt = |number| {
-            let (redis, call) = (&self.redis, &call);
-            async move { redis.script_durably::<bool>(call).await.map(|existed| existed || number > 0) }
-        };
-        let existed = self.redis.patient(within, attempt).await.map_err(failed)?;
+        let (mut existed, mut cursor) = (false, String::from("0"));
+        loop {
+            let call = self.delete.call(&[key(id), index(id.0[0])]);
+            let call = call.arg(&id.0).arg(channel(id)).arg(card::SUMMARY).arg(&cursor).arg(LEFTOVERS_AT_ONCE);
+            let attempt = |number| {
+                let (redis, call, first) = (&self.redis, &call, cursor == "0");
+                async move {
+                    let (existed, next): (bool, String) = redis.script_durably(call).await?;
+                    Ok((existed || (first && number > 0), next))
+                }
+            };
+            let (deleted, next) = self.redis.patient(within, attempt).await.map_err(failed)?;
+            existed |= deleted;
+            if next == "0" {
+                break;
+            }
+            cursor = next;
+        }
         self.watch.tell(id, DELETED);
         Ok(existed)
     }
