@@ -128,7 +128,7 @@ fn unlike(text: &str) -> Finding {
         let phrases = f.sayings.list(wenzhen_pack::Locale::En).iter();
         let mut words =
             phrases.flat_map(|p| p.split_whitespace()).chain(f.names.text(wenzhen_pack::Locale::En).split(' '));
-        words.any(|word| said.iter().any(|s| word.len() < 3 || s.starts_with(word.get(..3).unwrap_or(word))))
+        words.any(|word| said.iter().any(|s| word.len() >= 3 && s.starts_with(word.get(..3).unwrap_or(word))))
     };
     pack.findings.iter().find(|f| f.askable() && !like(f)).unwrap().clone()
 }

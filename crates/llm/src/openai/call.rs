@@ -26,7 +26,7 @@ const TOO_LONG: [&str; 5] =
 /// An answer that has begun.
 pub(super) struct Answer<'a> {
     pub(super) body: Incoming,
-    /// The server counts as busy for so long.
+    /// While this lives, the server counts as busy.
     _flight: Flight<'a>,
 }
 
