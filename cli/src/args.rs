@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use wenzhen_llm::candle::random::Shape;
 use wenzhen_pack::Locale;
 use wenzhen_service::config::{LimitArgs, LogArgs, OtlpArgs, Secret};
+use wenzhen_voices::EngineArgs;
 
 /// Wenzhen: a consultation that asks before it answers.
 ///
@@ -118,6 +119,9 @@ pub struct ChatArgs {
     /// Where packs and consultations are
     #[command(flatten)]
     pub data: DataArgs,
+    /// Who speaks
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Conventions of terminals that are kept in the environment.
@@ -155,6 +159,9 @@ pub struct ServeArgs {
     /// Where packs and consultations are
     #[command(flatten)]
     pub data: DataArgs,
+    /// Who speaks
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Pack tools.

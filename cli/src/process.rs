@@ -26,6 +26,7 @@ use wenzhen_proto::kg::v1::kg_service_server::KgServiceServer;
 use wenzhen_service::local::{LocalServer, in_process_guarded};
 use wenzhen_service::layers::admission::Bounds;
 use wenzhen_service::{Guard, Keys, Limits, Metrics, Services};
+use wenzhen_voices::Speaker;
 
 /// How often consultations whose time is over are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -57,6 +58,8 @@ pub struct Options {
     pub turns: Bounds,
     /// How weights learn.
     pub learning: Learning,
+    /// The model that guidance, expert and empathy speak through; `None`: their built-in voices alone.
+    pub speaker: Option<Speaker>,
 }
 
 /// How weights learn.
@@ -88,6 +91,7 @@ impl Options {
             limits: Limits::default(),
             turns: turn_bounds(),
             learning: Learning::default(),
+            speaker: None,
         }
     }
 }
@@ -106,13 +110,16 @@ pub struct Agencies {
 }
 
 impl Agencies {
-    fn new(packs: &[Arc<Pack>], kg: KgServer, interpreters: Vec<Arc<Interpreter>>) -> anyhow::Result<Self> {
-        let all = packs.to_vec();
+    fn new(options: &Options, kg: KgServer, interpreters: Vec<Arc<Interpreter>>) -> anyhow::Result<Self> {
+        let (all, speaker) = (options.packs.clone(), || options.speaker.clone());
+        let guidance = GuidanceServer::over(interpreters).speaking(speaker())?;
+        let expert = ExpertServer::new(all.clone()).speaking(speaker())?;
+        let empathy = EmpathyServer::new(all)?.speaking(speaker())?;
         Ok(Self {
             kg: Services::new().with(KgServiceServer::new(kg)),
-            guidance: Services::new().with(GuidanceServiceServer::new(GuidanceServer::over(interpreters))),
-            expert: Services::new().with(ExpertServiceServer::new(ExpertServer::new(all.clone()))),
-            empathy: Services::new().with(EmpathyServiceServer::new(EmpathyServer::new(all)?)),
+            guidance: Services::new().with(GuidanceServiceServer::new(guidance)),
+            expert: Services::new().with(ExpertServiceServer::new(expert)),
+            empathy: Services::new().with(EmpathyServiceServer::new(empathy)),
         })
     }
 }
@@ -145,7 +152,7 @@ impl Process {
         let interpreters = options.packs.iter().map(|pack| Interpreter::new(pack.clone()).map(Arc::new));
         let interpreters: Vec<_> = interpreters.collect::<Result<_, _>>()?;
         let graph = KgServer::start(weights(&options)?).await;
-        let services = Agencies::new(&options.packs, graph.clone(), interpreters.clone())?;
+        let services = Agencies::new(&options, graph.clone(), interpreters.clone())?;
         let agencies = services.clone();
         let mut servers = Vec::new();
         let mut channels = Vec::new();

@@ -26,7 +26,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let listeners = bind(args.listen).await?;
     let packs = packs::load(&args.data.packs)?;
     let (metrics, limits, readiness) = (Metrics::default(), args.limits.limits(), Readiness::new());
+    let speaker = args.engine.start(&packs, &metrics, &readiness).await?;
     let process = Process::start(Options {
+        speaker,
         place: args.data.place()?,
         access: AccessRules { clinicians: clinicians(&args.clinicians)?, ..AccessRules::default() },
         metrics: metrics.clone(),

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use tonic::transport::{Channel, Endpoint};
 use wenzhen_orchestrator::{AccessRules, auth};
-use wenzhen_service::Keys;
+use wenzhen_service::{Keys, Metrics, Readiness};
 use wenzhen_pack::Locale;
 use wenzhen_proto::clinical::v1 as clinical;
 use wenzhen_proto::orchestrator::v1::StartConsultationRequest;
@@ -38,7 +38,11 @@ impl Connection {
         let key = auth::new_token();
         let mut clinicians = Keys::default();
         clinicians.insert("terminal", &key);
-        let options = Options { place: args.data.place()?, access: AccessRules { clinicians, ..AccessRules::default() }, ..Options::new(packs::load(&args.data.packs)?) };
+        let packs = packs::load(&args.data.packs)?;
+        let metrics = Metrics::default();
+        let speaker = args.engine.start(&packs, &metrics, &Readiness::new()).await?;
+        let access = AccessRules { clinicians, ..AccessRules::default() };
+        let options = Options { place: args.data.place()?, access, metrics, speaker, ..Options::new(packs) };
         let process = Process::start(options).await?;
         Ok(Self { channel: process.channel.clone(), clinician_key: Some(key), process: Some(process) })
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use wenzhen_pack::{FindingIx, Locale, Pack};
 
-use crate::lexicon::Lexicon;
+use crate::lexicon::{Kind, Lexicon};
 use crate::reader::Reader;
+use crate::scan::scan;
 use crate::{Interpretation, Normalised, LanguageError, Utterance, detect_locale, normalise, picks};
 
 /// Interprets utterances against one pack. Made once; safe to share between threads.
@@ -64,6 +65,19 @@ impl Interpreter {
             Some(read)
         });
         Some(picks::together(locale, answers.collect()))
+    }
+
+    /// The findings that a text names, whether it states, denies, asks or supposes them; each once.
+    pub fn mentions(&self, text: &str) -> Vec<FindingIx> {
+        let units = self.lexicon.vocabulary.read(&normalise(text).text);
+        let mut named: Vec<FindingIx> = Vec::new();
+        for token in scan(&self.lexicon, &units) {
+            match token.kind {
+                Kind::Finding(finding) if !named.contains(&finding) => named.push(finding),
+                _ => {}
+            }
+        }
+        named
     }
 
     /// The quick answers that a message of nothing but numbers picks, by position; empty for any other.

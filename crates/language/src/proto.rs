@@ -36,6 +36,7 @@ pub fn interpretation(pack: &Pack, interpretation: &Interpretation, turn: u32) -
         patient: patient(&interpretation.context),
         pins: Some(builtin_pins(pack, 0)),
         explain_finding_ids: explained.clone().filter_map(|m| id(&m.finding()?)).collect(),
+        degraded: Vec::new(),
         explain_condition_ids: explained.filter_map(|m| Some(pack.conditions.get(m.condition()?.at())?.id.clone())).collect(),
     }
 }
@@ -136,6 +137,7 @@ pub fn question(pack: &Pack, question: Question) -> guidance::AskResponse {
         frame: question.frame,
         quick_answers: question.quick_answers.into_iter().map(|text| guidance::QuickAnswer { text }).collect(),
         pins: Some(builtin_pins(pack, 0)),
+        degraded: Vec::new(),
     }
 }
 

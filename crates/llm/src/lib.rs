@@ -7,6 +7,7 @@
 //! - `request.rs`, `error.rs`, `generation.rs`: what goes in, how it fails, the stream that comes out
 //! - `stop.rs`: stop strings over pieces of text
 //! - `candle/` (feature `candle`): the engine in this process
+//! - `openai/` (feature `openai`): an engine behind any OpenAI-compatible server
 //! - `testing/` (feature `testing`): the conformance kit, and an engine that says what it is told
 
 #[cfg(feature = "candle")]
@@ -14,6 +15,8 @@ pub mod candle;
 mod contract;
 mod error;
 mod generation;
+#[cfg(feature = "openai")]
+pub mod openai;
 mod request;
 mod statistics;
 pub mod stop;

@@ -14,6 +14,7 @@ mod locale;
 mod manifest;
 mod model;
 mod passages;
+pub mod prompts;
 mod raw;
 mod read;
 mod report;
@@ -33,5 +34,6 @@ pub use model::{
     Modification, Observer, Pack, Passage, PregnancyClass, Profile, Release, Sex, StrategyName, Substance,
     SubstanceKind, Toxicity,
 };
+pub use prompts::Prompts;
 pub use report::{Counts, PackReport, Pair, check_report};
 pub use safety::{Cue, CueRef, Level, RedFlag, Safety};

@@ -6,7 +6,7 @@ use crate::raw::{RawAmbiguity, RawCondition, RawFinding, RawHerb, RawPassage, Ra
 pub use crate::read::Lined;
 use crate::read::{json_lines, required_toml, utf8};
 use crate::voice::Voice;
-use crate::{Digest, Locale, Manifest, Pack, PackError, PackErrors, PackFiles, passages, resolve, toml_lines};
+use crate::{Digest, Locale, Manifest, Pack, PackError, PackErrors, PackFiles, passages, prompts, resolve, toml_lines};
 
 /// Everything that the tables of a pack say, before references are resolved.
 pub struct RawPack {
@@ -53,10 +53,11 @@ fn load(files: &PackFiles, errors: &mut Vec<PackError>) -> Option<Pack> {
     let readable = errors.is_empty();
     strangers(files, &raw.manifest.locales, errors);
     let voices = read_voices(files, &raw.manifest.locales, errors);
+    let prompts = prompts::read(files, &raw.manifest.locales, errors);
     if !readable {
         return None;
     }
-    match resolve::resolve(raw, voices, Digest::of(files)) {
+    match resolve::resolve(raw, (voices, prompts), Digest::of(files)) {
         Ok(pack) => Some(pack),
         Err(found) => {
             errors.extend(found);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::voice::Voice;
-use crate::{ConditionIx, Digest, FindingIx, HerbIx, Locale, Localized, Safety};
+use crate::{ConditionIx, Digest, FindingIx, HerbIx, Locale, Localized, Prompts, Safety};
 
 /// A loaded, validated pack.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Pack {
     pub passages: Vec<Passage>,
     /// How the built-in voices speak, per locale.
     pub voices: BTreeMap<Locale, Voice>,
+    /// What language models are told; `None` for a pack that only built-in voices can speak from.
+    pub prompts: Option<Prompts>,
     /// The identity of this content.
     pub digest: Digest,
     pub(crate) finding_ids: HashMap<String, FindingIx>,

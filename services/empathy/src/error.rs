@@ -21,6 +21,9 @@ pub enum Error {
     /// The pack has no empathy voice.
     #[error("the pack has no empathy voice")]
     NoVoice,
+    /// What a model says could not be checked against a pack.
+    #[error("the guard of a pack could not be prepared: {0}")]
+    Guard(#[from] wenzhen_facts::GuardError),
     /// The pack's lexicon could not be compiled.
     #[error("the lexicon cannot be compiled: {0}")]
     Lexicon(#[from] aho_corasick::BuildError),
@@ -35,6 +38,7 @@ impl From<Error> for Status {
                 status::failed_precondition("PACK_UNKNOWN", message, &[("pack_digest", &digest)])
             }
             Error::NoVoice => status::failed_precondition("PACK_WITHOUT_VOICE", "the pack has no empathy voice", &[]),
+            Error::Guard(_) => status::internal("the guard of a pack could not be prepared"),
             Error::Lexicon(_) => status::internal("the lexicon could not be compiled"),
         }
     }

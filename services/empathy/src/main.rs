@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wenzhen_bundle::PackArgs;
-use wenzhen_empathy::EmpathyServer;
+use wenzhen_empathy::{EmpathyServer, Error};
 use wenzhen_proto::empathy::v1::empathy_service_server::EmpathyServiceServer;
 use wenzhen_service::Services;
 use wenzhen_service::app::{self, App, AppArgs, Failure};
+use wenzhen_voices::EngineArgs;
 
 /// A call makes many small messages: the system's allocator would take a quarter of its time.
 #[global_allocator]
@@ -20,11 +21,13 @@ Examples:
   wenzhen-empathy --config empathy.toml --log-format json
       Settings from a file, such as:  listen = \"0.0.0.0:7000\"
   wenzhen-empathy --tls-cert tls.crt --tls-key tls.key --tls-ca ca.crt --tls-client-auth required
-      Only those get through whose certificate the CA has signed.";
+      Only those get through whose certificate the CA has signed.
+  wenzhen-empathy --voice openai --engine-url http://vllm:8000/v1 --model qwen2.5-7b-instruct
+      A language model speaks, under the checks of the built-in voice, which answers where the model fails.";
 
 /// Wenzhen's empathy agent: feelings read, and facts worded with comfort
 ///
-/// Starts alone and depends on nothing but its packs. NOT_SERVING until they are loaded; after SIGTERM calls finish
+/// Starts alone and depends on nothing but its packs, and its model where it has one. NOT_SERVING until they are loaded; after SIGTERM calls finish
 /// within the drain budget.
 #[derive(Parser, Debug)]
 #[command(name = "wenzhen-empathy", version, after_help = EXAMPLES)]
@@ -32,6 +35,8 @@ Examples:
 struct Args {
     #[command(flatten)]
     packs: PackArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
     #[command(flatten)]
     app: AppArgs,
 }
@@ -41,8 +46,9 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: Args, app: App) -> Result<(), Failure> {
-    let server = app
-        .prepare("packs", move || -> anyhow::Result<EmpathyServer> { Ok(EmpathyServer::new(args.packs.load()?)?) })
-        .await?;
+    let packs = app.prepare("packs", move || args.packs.load()).await?;
+    let speaker = args.engine.open(&app, &packs).await?;
+    let server =
+        app.prepare("voice", move || -> Result<_, Error> { EmpathyServer::new(packs)?.speaking(speaker) }).await?;
     app.serve(Services::new().with(EmpathyServiceServer::new(server))).await
 }

@@ -1,23 +1,29 @@
-//! `wenzhen.empathy.v1.EmpathyService`, built-in voice.
+//! `wenzhen.empathy.v1.EmpathyService`: the built-in voice, and a language model in its place where there is one.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
 use wenzhen_language::detect_locale;
 use wenzhen_pack::voice::EmpathyVoice;
 use wenzhen_pack::{Locale, Pack};
-use wenzhen_proto::clinical::v1::{EmotionAssessment, EmpathyNecessity, Locale as LocaleMessage, PackInfo, Pins};
+use wenzhen_proto::clinical::v1::{
+    Agent, EmotionAssessment, EmpathyNecessity, Locale as LocaleMessage, PackInfo, Pins,
+};
 use wenzhen_proto::empathy::v1::empathy_service_server::EmpathyService;
 use wenzhen_proto::empathy::v1::modulate_response::Piece;
 use wenzhen_proto::empathy::v1::{
     AssessRequest, AssessResponse, DescribeRequest, DescribeResponse, ModulateDone, ModulateRequest, ModulateResponse,
 };
+use wenzhen_voices::{Fault, Speaker};
 
 use crate::assess::{Assessor, feeling_of};
 use crate::choice::Choice;
 use crate::error::{Error, Violation};
 use crate::modulate::{Rewrite, modulate};
+use crate::voice::{Around, Felt, Model, Rewriting};
 
 /// Name of the voice and of the model in pins.
 const VOICE: &str = "builtin";
@@ -32,6 +38,8 @@ const MAX_INTENSITY: u32 = 5;
 #[derive(Debug, Clone)]
 pub struct EmpathyServer {
     packs: Arc<HashMap<String, Held>>,
+    /// Where a language model speaks too.
+    model: Option<Arc<Model>>,
 }
 
 /// A pack with its compiled lexicons.
@@ -55,7 +63,17 @@ impl EmpathyServer {
             }
             held.insert(pack.digest.to_string(), Held { pack, assessors });
         }
-        Ok(Self { packs: Arc::new(held) })
+        Ok(Self { packs: Arc::new(held), model: None })
+    }
+
+    /// Lets a language model speak too; without one nothing changes.
+    ///
+    /// # Errors
+    /// When its words could not be checked against a pack.
+    pub fn speaking(mut self, speaker: Option<Speaker>) -> Result<Self, Error> {
+        let packs = self.packs.values().map(|held| &held.pack);
+        self.model = speaker.map(|speaker| Model::new(speaker, packs)).transpose()?.map(Arc::new);
+        Ok(self)
     }
 
     /// Assesses a message; pure but for the packs held.
@@ -74,6 +92,7 @@ impl EmpathyServer {
             preface: preface(voice, &assessment, request.seed).to_owned(),
             assessment: Some(assessment),
             pins: Some(answered(request.pins.as_ref())),
+            degraded: Vec::new(),
         })
     }
 
@@ -90,6 +109,15 @@ impl EmpathyServer {
         let voice = held.voice(locale(draft.locale()).or_else(|| detect_locale(&draft.text))).ok_or(Error::NoVoice)?;
         let (order, subject, seed) = (request.order(), request.subject(), request.seed);
         Ok(modulate(voice, &Rewrite { draft, assessment, order, subject, seed }))
+    }
+
+    /// A rewriting by the model, which has begun to speak; none where there is no model or it is not to speak.
+    async fn in_other_words(&self, request: &ModulateRequest) -> Result<Result<Option<Rewriting>, Fault>, Error> {
+        let (Some(model), Some(draft)) = (&self.model, &request.draft) else { return Ok(Ok(None)) };
+        let held = self.held(request.pins.as_ref())?;
+        let wanted = locale(draft.locale()).or_else(|| detect_locale(&draft.text));
+        let (locale, _) = held.choose(&held.pack.voices, wanted).ok_or(Error::NoVoice)?;
+        Ok(model.modulate(&Around { pack: &held.pack, request, draft, locale }).await)
     }
 
     fn held(&self, pins: Option<&Pins>) -> Result<&Held, Error> {
@@ -202,19 +230,33 @@ fn feeling_unset(assessment: &EmotionAssessment) -> bool {
 
 #[tonic::async_trait]
 impl EmpathyService for EmpathyServer {
-    type ModulateStream = tokio_stream::Iter<std::vec::IntoIter<Result<ModulateResponse, Status>>>;
+    type ModulateStream = Pin<Box<dyn Stream<Item = Result<ModulateResponse, Status>> + Send>>;
 
     async fn assess(&self, request: Request<AssessRequest>) -> Result<Response<AssessResponse>, Status> {
-        Ok(Response::new(self.assess_message(request.get_ref())?))
+        let request = request.get_ref();
+        let mut response = self.assess_message(request)?;
+        if let Some(model) = &self.model {
+            let held = self.held(request.pins.as_ref())?;
+            let wanted = locale(request.locale()).or_else(|| detect_locale(&request.text));
+            let (locale, voice) = held.choose(&held.pack.voices, wanted).ok_or(Error::NoVoice)?;
+            let urgent = Choice::new(request.seed).one(&voice.empathy.urgent).unwrap_or("");
+            model.assess(&Felt { pack: &held.pack, request, locale }, &mut response, urgent).await;
+        }
+        Ok(Response::new(response))
     }
 
     async fn modulate(&self, request: Request<ModulateRequest>) -> Result<Response<Self::ModulateStream>, Status> {
         let request = request.get_ref();
         let sentences = self.rewrite(request)?;
-        let done = Piece::Done(ModulateDone { pins: Some(answered(request.pins.as_ref())) });
+        let degraded = match self.in_other_words(request).await? {
+            Ok(Some(rewriting)) => return Ok(Response::new(Box::pin(rewriting.into_stream().map(Ok)))),
+            Ok(None) => Vec::new(),
+            Err(fault) => vec![fault.degradation(Agent::Empathy)],
+        };
+        let done = Piece::Done(ModulateDone { pins: Some(answered(request.pins.as_ref())), degraded });
         let pieces = sentences.into_iter().map(Piece::Text).chain([done]);
         let responses: Vec<_> = pieces.map(|piece| Ok(ModulateResponse { piece: Some(piece) })).collect();
-        Ok(Response::new(tokio_stream::iter(responses)))
+        Ok(Response::new(Box::pin(futures::stream::iter(responses))))
     }
 
     async fn describe(&self, _request: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
@@ -223,7 +265,8 @@ impl EmpathyService for EmpathyServer {
         Ok(Response::new(DescribeResponse {
             packs,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            voice: VOICE.to_owned(),
+            voice: self.model.as_ref().map_or(VOICE, |model| model.speaker.voice()).to_owned(),
+            model: self.model.as_ref().map_or("", |model| model.speaker.model()).to_owned(),
         }))
     }
 }

@@ -22,6 +22,9 @@ pub enum Error {
     /// The pack has no expert voice.
     #[error("the pack has no expert voice")]
     NoVoice,
+    /// What a model says could not be checked against a pack.
+    #[error("the guard of a pack could not be prepared: {0}")]
+    Guard(#[from] wenzhen_facts::GuardError),
     /// A draft did not come out right.
     #[error("the draft has wrong slots")]
     Draft(#[from] SlotError),
@@ -36,6 +39,7 @@ impl From<Error> for Status {
                 status::failed_precondition("PACK_UNKNOWN", message, &[("pack_digest", &digest)])
             }
             Error::NoVoice => status::failed_precondition("PACK_WITHOUT_VOICE", "the pack has no expert voice", &[]),
+            Error::Guard(_) => status::internal("the guard of a pack could not be prepared"),
             Error::Draft(_) => status::internal("the draft could not be built"),
         }
     }

@@ -5,7 +5,8 @@
 //! against), [`plan`] (what a clinician may sign, what a patient may read), [`retrieve`]
 //! (passages that support it) and [`draft`] (words for the patient). What depends on the pack
 //! alone is prepared once, in [`knowledge`]. [`review`] looks back upon a consultation that has
-//! ended: what the condition that a clinician confirmed teaches.
+//! ended: what the condition that a clinician confirmed teaches. Where there is a language model, `voice` lets it word the
+//! draft and weigh the review.
 
 pub mod case;
 mod checks;
@@ -20,6 +21,7 @@ pub mod review;
 pub mod server;
 mod tokens;
 mod validate;
+mod voice;
 mod words;
 
 pub use error::Error;

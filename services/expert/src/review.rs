@@ -62,6 +62,7 @@ pub fn review(outcome: &Outcome<'_>) -> ReviewResponse {
         argued_against: differential::contributions(pack, against),
         edges: moves(outcome).into_iter().map(|m| message(pack, outcome.confirmed, m)).collect(),
         pins: None,
+        degraded: Vec::new(),
     }
 }
 

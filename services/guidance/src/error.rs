@@ -28,6 +28,9 @@ pub enum Error {
     /// The pinned pack has no voice to ask with.
     #[error("the pinned pack has no guidance voice")]
     NoVoice,
+    /// What a model says could not be checked against a pack.
+    #[error("the guard of a pack could not be prepared: {0}")]
+    Guard(#[source] wenzhen_facts::GuardError),
     /// A pack's sayings could not be compiled.
     #[error("a pack could not be prepared")]
     Pack(#[from] LanguageError),
@@ -52,7 +55,7 @@ impl From<Error> for Status {
                 status::failed_precondition("PACK_UNKNOWN", message, &[("digest", &digest)])
             }
             Error::NoVoice => status::failed_precondition("PACK_WITHOUT_VOICE", message, &[]),
-            Error::Pack(_) => status::internal("a pack could not be prepared"),
+            Error::Pack(_) | Error::Guard(_) => status::internal("a pack could not be prepared"),
         }
     }
 }

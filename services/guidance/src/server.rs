@@ -1,4 +1,4 @@
-//! `wenzhen.guidance.v1.GuidanceService`, built-in voice.
+//! `wenzhen.guidance.v1.GuidanceService`: the built-in voice, and a language model on top of it where there is one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +12,17 @@ use wenzhen_proto::guidance::v1::guidance_service_server::{GuidanceService, Guid
 use wenzhen_proto::guidance::v1::{
     AskRequest, AskResponse, DescribeRequest, DescribeResponse, InterpretRequest, InterpretResponse,
 };
+use wenzhen_voices::Speaker;
 
+use crate::voice::{Asked, Model, Understood};
 use crate::{Error, convert};
 
 /// Understands and asks from the packs that it holds. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct GuidanceServer {
     voices: Arc<BTreeMap<String, Voice>>,
+    /// Where a language model speaks too.
+    model: Option<Arc<Model>>,
 }
 
 /// A pack made ready.
@@ -44,7 +48,17 @@ impl GuidanceServer {
             let pack = Arc::clone(interpreter.pack());
             (pack.digest.to_string(), Voice { interpreter, framer: Framer::new(pack) })
         };
-        Self { voices: Arc::new(interpreters.into_iter().map(voice).collect()) }
+        Self { voices: Arc::new(interpreters.into_iter().map(voice).collect()), model: None }
+    }
+
+    /// Lets a language model speak too; without one nothing changes.
+    ///
+    /// # Errors
+    /// [`Error::Guard`] when its words could not be checked against a pack.
+    pub fn speaking(mut self, speaker: Option<Speaker>) -> Result<Self, Error> {
+        let interpreters = self.voices.values().map(|voice| &voice.interpreter);
+        self.model = speaker.map(|speaker| Model::new(speaker, interpreters)).transpose()?.map(Arc::new);
+        Ok(self)
     }
 
     /// The generated service around this server.
@@ -103,11 +117,29 @@ impl GuidanceServer {
 #[tonic::async_trait]
 impl GuidanceService for GuidanceServer {
     async fn interpret(&self, request: Request<InterpretRequest>) -> Result<Response<InterpretResponse>, Status> {
-        Ok(Response::new(self.interpret_now(request.get_ref())?))
+        let request = request.get_ref();
+        let mut response = self.interpret_now(request)?;
+        if let Some(model) = &self.model {
+            let (digest, _) = convert::pins(request.pins.as_ref())?;
+            let pack = self.voice(digest)?.interpreter.pack();
+            let checked = convert::interpret(pack, request)?;
+            let locale = proto::from_locale(response.locale()).unwrap_or_else(|| pack.manifest.default_locale());
+            let understood = Understood { pack, request, checked: &checked, locale };
+            model.interpret(&understood, &mut response).await;
+        }
+        Ok(Response::new(response))
     }
 
     async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskResponse>, Status> {
-        Ok(Response::new(self.ask_now(request.get_ref())?))
+        let request = request.get_ref();
+        let mut response = self.ask_now(request)?;
+        if let Some(model) = &self.model {
+            let (digest, _) = convert::pins(request.pins.as_ref())?;
+            let interpreter = &self.voice(digest)?.interpreter;
+            let checked = convert::ask(interpreter.pack(), request)?;
+            model.ask(&Asked { interpreter, request, checked: &checked }, &mut response).await;
+        }
+        Ok(Response::new(response))
     }
 
     async fn describe(&self, _request: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
@@ -123,7 +155,8 @@ impl GuidanceService for GuidanceServer {
         Ok(Response::new(DescribeResponse {
             packs: self.voices.iter().map(info).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            voice: proto::BUILTIN.to_owned(),
+            voice: self.model.as_ref().map_or(proto::BUILTIN, |model| model.speaker.voice()).to_owned(),
+            model: self.model.as_ref().map_or("", |model| model.speaker.model()).to_owned(),
         }))
     }
 }

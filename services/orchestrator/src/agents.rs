@@ -110,7 +110,7 @@ pub async fn call<T>(
 /// A degradation with a fixed label.
 pub fn degradation(agent: Agent, reason: &str) -> Degradation {
     tracing::warn!(agent = agent.as_str_name(), reason, "an agent could not be used");
-    Degradation { agent: agent as i32, reason: reason.to_owned() }
+    Degradation { agent: agent as i32, reason: reason.to_owned(), fell_back: false }
 }
 
 /// The fixed label of a status; its message is not repeated.

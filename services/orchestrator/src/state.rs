@@ -378,7 +378,7 @@ impl State {
     }
 
     fn replied(&mut self, replied: &Replied) {
-        self.told_degraded |= !replied.degraded.is_empty();
+        self.told_degraded |= replied.degraded.iter().any(|why| !why.fell_back);
         if let Some(question) = &replied.question {
             self.last_frame.clone_from(&question.frame);
             self.question = Some(Arc::new(question.clone()));

@@ -19,14 +19,18 @@ use std::collections::BTreeMap;
 
 use crate::load::RawPack;
 use crate::voice::Voice;
-use crate::{Digest, Locale, Pack, PackError};
+use crate::{Digest, Locale, Pack, PackError, Prompts};
 
 use check::Check;
 use conditions::Known;
 pub use ids::is_id;
 
 /// The pack of `raw`, or every mistake in it.
-pub fn resolve(raw: RawPack, voices: BTreeMap<Locale, Voice>, digest: Digest) -> Result<Pack, Vec<PackError>> {
+pub fn resolve(
+    raw: RawPack,
+    (voices, prompts): (BTreeMap<Locale, Voice>, Option<Prompts>),
+    digest: Digest,
+) -> Result<Pack, Vec<PackError>> {
     let mut check = Check::new(&raw);
     crate::manifest::validate(&raw.manifest, &mut check.errors);
     check.unique_sayings(&raw.findings, &raw.ambiguities);
@@ -55,6 +59,7 @@ pub fn resolve(raw: RawPack, voices: BTreeMap<Locale, Voice>, digest: Digest) ->
         safety,
         passages,
         voices,
+        prompts,
         digest,
         finding_ids,
         condition_ids,

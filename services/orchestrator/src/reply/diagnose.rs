@@ -20,6 +20,7 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
     match composer.out().during(Stage::Diagnosing, work).await {
         Ok(mut response) => {
             composer.made_by(Agent::Expert, response.pins.clone());
+            std::mem::take(&mut response.degraded).into_iter().for_each(|why| composer.degrade(why));
             let draft = response.draft.take().unwrap_or_default();
             comfort(material, composer, draft).await;
             composer.diagnosis = Some(diagnosis(material, response));
@@ -104,6 +105,7 @@ async fn modulate(
             }
             Some(Piece::Done(done)) => {
                 composer.made_by(Agent::Empathy, done.pins);
+                done.degraded.into_iter().for_each(|why| composer.degrade(why));
                 return Ok(());
             }
             None => return Err(degradation(Agent::Empathy, "malformed")),

@@ -69,7 +69,8 @@ pub(crate) async fn compose(
         DecisionKind::End => composer.line(&voice.end).await,
         DecisionKind::Unspecified => {}
     }
-    if !composer.degraded.is_empty() && !before.told_degraded {
+    // Where a built-in voice took a model's place, the patient misses nothing that it could be told of.
+    if composer.degraded.iter().any(|why| !why.fell_back) && !before.told_degraded {
         composer.line(&voice.degraded).await;
     }
     Ok(())

@@ -21,6 +21,7 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
     } else {
         let worded = word(material, composer).await?;
         composer.made_by(Agent::Guidance, worded.pins);
+        worded.degraded.into_iter().for_each(|why| composer.degrade(why));
         Question {
             text: worded.text,
             finding_ids: decision.finding_ids.clone(),
@@ -106,7 +107,7 @@ fn own_frame(material: &Material<'_>, request: &AskRequest) -> Result<AskRespons
         text: worded.text,
         frame: worded.frame,
         quick_answers: worded.quick_answers.into_iter().map(|text| QuickAnswer { text }).collect(),
-        pins: None,
+        ..AskResponse::default()
     })
 }
 

@@ -6,7 +6,7 @@ use wenzhen_pack::{FindingIx, Locale};
 use wenzhen_proto::clinical::v1::{Agent, Degradation, FindingState, PatientContext, Sex};
 use wenzhen_proto::empathy::v1::{AssessRequest, AssessResponse};
 use wenzhen_proto::guidance::v1::{InterpretRequest, InterpretResponse};
-use wenzhen_proto::orchestrator::v1::{DecisionInputs, Stage, UrgencyRaised};
+use wenzhen_proto::orchestrator::v1::{AgentVersion, DecisionInputs, Stage, UrgencyRaised};
 
 use super::{Scene, Updates, raised, unheard};
 use crate::agents::call;
@@ -143,6 +143,9 @@ pub(super) async fn understand(scene: &Scene<'_>, state: &State, said: Said<'_>,
         degraded.push(why);
         AssessResponse::default()
     });
+    degraded.extend(read.degraded.into_iter().chain(felt.degraded));
+    let versions = [(Agent::Guidance, read.pins), (Agent::Empathy, felt.pins)];
+    let versions = versions.into_iter().filter(|(_, pins)| pins.is_some());
     DecisionInputs {
         locale: from_locale(said.locale) as i32,
         intent: read.intent,
@@ -155,6 +158,7 @@ pub(super) async fn understand(scene: &Scene<'_>, state: &State, said: Said<'_>,
         explain_finding_ids: read.explain_finding_ids,
         explain_condition_ids: read.explain_condition_ids,
         degraded,
+        versions: versions.map(|(agent, pins)| AgentVersion { agent: agent as i32, pins }).collect(),
         ..DecisionInputs::default()
     }
 }
@@ -197,5 +201,5 @@ fn fallback(scene: &Scene<'_>, state: &State, said: Said<'_>) -> InterpretRespon
     let locale = Some(said.written());
     let utterance = Utterance { text: said.text, asked: &asked, clarifying, locale, quick_answers };
     let read = scene.knowledge.interpreter.interpret(&utterance);
-    wenzhen_language::proto::interpretation(pack, &read, scene.number)
+    InterpretResponse { pins: None, ..wenzhen_language::proto::interpretation(pack, &read, scene.number) }
 }
