@@ -207,7 +207,10 @@ fn set_aside(transaction: &WriteTransaction, pack: &str, places: &[u64]) -> Resu
 }
 
 /// The first place under a pack.
-fn first(table: &impl ReadableTable<(&'static str, u64), &'static [u8]>, pack: &str) -> Result<Option<u64>, StoreError> {
+fn first(
+    table: &impl ReadableTable<(&'static str, u64), &'static [u8]>,
+    pack: &str,
+) -> Result<Option<u64>, StoreError> {
     let mut range = table.range((pack, 0)..=(pack, u64::MAX)).map_err(away)?;
     let row = range.next().transpose().map_err(away)?;
     Ok(row.map(|(key, _)| key.value().1))

@@ -80,7 +80,8 @@ impl RedisStore {
         Self { lease, ..self }
     }
 
-    /// Moves what would come up again and again out of the queue; gives the right to publish back where nothing is left.
+    /// Moves what would come up again and again out of the queue; gives the right to publish back where nothing is
+    /// left.
     async fn set_aside(&self, pack: &str, claim: &Claim, damaged: Vec<Vec<u8>>) -> Result<(), StoreError> {
         let over = if claim.receipts.is_empty() { claim.token.as_str() } else { "" };
         let mut call = self.scripts.aside.call(&keys(pack, ["queue", "damaged", "lease"]));
