@@ -35,6 +35,16 @@ impl Answering {
         }
     }
 
+    fn late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// Ends at the deadline.
+    fn cut<T>(&mut self) -> Poll<Option<Result<T, Status>>> {
+        self.end(Code::DeadlineExceeded);
+        Poll::Ready(Some(Err(wenzhen_service::status::deadline_exceeded("the call took too long"))))
+    }
+
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         // Only a body that must be waited for needs a timer.
@@ -52,6 +62,8 @@ impl Body for Answering {
             return Poll::Ready(None);
         }
         match Pin::new(&mut self.inner).poll_frame(context) {
+            // A stream that always has something ready ends as well.
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() && self.late() => self.cut(),
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
                     let code = trailers.get(Status::GRPC_STATUS);
@@ -69,10 +81,7 @@ impl Body for Answering {
                 self.end(Code::Unknown);
                 Poll::Ready(None)
             }
-            Poll::Pending if self.poll_deadline(context).is_ready() => {
-                self.end(Code::DeadlineExceeded);
-                Poll::Ready(Some(Err(wenzhen_service::status::deadline_exceeded("the call took too long"))))
-            }
+            Poll::Pending if self.poll_deadline(context).is_ready() => self.cut(),
             Poll::Pending => Poll::Pending,
         }
     }

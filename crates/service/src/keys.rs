@@ -81,7 +81,8 @@ impl Keys {
     }
 
     /// Reads the file again whenever it has changed, until `stop`. A file that does not read leaves the keys as they
-    /// are, and says so in the log.
+    /// are, and says so in the log; so does one without any key, but that takes the keys away: the last key that has
+    /// leaked must go as well.
     pub async fn follow(self, path: PathBuf, every: Duration, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(every);
         loop {
@@ -91,6 +92,9 @@ impl Keys {
             }
             match contents(&path).and_then(|text| parse(&text)) {
                 Ok(named) if named != *self.0.read() => {
+                    if named.is_empty() {
+                        tracing::warn!(file = %path.display(), "the file holds no key any more: nobody has one");
+                    }
                     tracing::info!(file = %path.display(), keys = named.len(), "keys were read again");
                     *self.0.write() = named;
                 }

@@ -107,3 +107,22 @@ async fn a_stream_ends_at_its_deadline_or_when_it_idles() {
     let in_flight = format!(r#"in_flight{{method="{}"}} 0"#, &STREAM[1..]);
     assert!(metrics.text().contains(&in_flight), "{}", metrics.text());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_never_pauses_ends_at_its_deadline_too() {
+    let (guard, _) = guard();
+    let endless = Streams::new(|| futures::stream::repeat_with(|| Ok("again".to_owned())));
+    let (channel, _server) = in_process_guarded(Services::new().with(endless), &guard);
+    let mut request = hello();
+    request.set_timeout(Duration::from_secs(2));
+    let mut items = open(&channel, request).await.unwrap();
+    assert_eq!(items.message().await.unwrap().as_deref(), Some("again"));
+    tokio::time::advance(Duration::from_secs(3)).await;
+    for _ in 0..100_000 {
+        match items.message().await {
+            Ok(item) => assert_eq!(item.as_deref(), Some("again")),
+            Err(status) => return assert_eq!(status.code(), Code::DeadlineExceeded),
+        }
+    }
+    panic!("it goes on after its deadline");
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use redis_server::RedisServer;
 use wenzhen_kg::weights::epoch::{published, rolled_back};
-use wenzhen_kg::weights::store::{Claim, Commit, Head, Offered, PATIENCE, RedisStore, Which};
+use wenzhen_kg::weights::store::{Claim, Commit, Head, MOST_WAITING, Offered, PATIENCE, RedisStore, Which};
 use wenzhen_kg::weights::{
     Bounds, Change, EdgeId, Feedback, MemoryStore, Note, Overlay, Reason, Record, RedbStore, StoreError, WeightStore,
 };
@@ -289,4 +289,57 @@ async fn a_file_that_is_no_store_is_refused() {
     let path = folder.path().join("weights.redb");
     std::fs::write(&path, b"this is not a database").unwrap();
     assert!(matches!(RedbStore::open(&path), Err(StoreError::Unavailable(_))));
+}
+
+/// What is damaged is set aside, once: what stands behind it is published, and the lease is free.
+async fn damaged_feedback_is_passed_over(store: &dyn WeightStore, pack: &str) {
+    assert_eq!(store.take(pack, 9).await.unwrap(), Claim::default(), "nothing else waits, and nobody holds the lease");
+    assert_eq!(store.offer(&feedback(pack, 1)).await.unwrap(), Offered::New);
+    assert_eq!(publish(store, pack, "p").await.epoch.counts.consultations, 1);
+    assert_eq!(store.head(pack, None).await.unwrap().waiting, 0);
+}
+
+const QUEUE: redb::TableDefinition<'_, (&str, u64), &[u8]> = redb::TableDefinition::new("queue");
+
+/// Writes into the queue of a file.
+fn write(path: &std::path::Path, pack: &str, pieces: impl IntoIterator<Item = (u64, &'static [u8])>) {
+    let database = redb::Database::create(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut queue = transaction.open_table(QUEUE).unwrap();
+        for (place, piece) in pieces {
+            queue.insert((pack, place), piece).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+#[tokio::test]
+async fn in_a_file_damaged_feedback_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, pack) = (folder.path().join("w.redb"), pack());
+    write(&path, &pack, [(0, &b"{broken"[..]), (1, &b"\xff"[..])]);
+    damaged_feedback_is_passed_over(&RedbStore::open(&path).unwrap(), &pack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_redis_damaged_feedback_is_passed_over() {
+    let server = RedisServer::start().await;
+    let (redis, pack) = (server.connect().await, pack());
+    for piece in [&b"{broken"[..], b"\xff"] {
+        let mut command = redis::cmd("XADD");
+        command.arg(format!("{{wz-weights:{}}}:queue", &pack[..16])).arg("*").arg("feedback").arg(piece);
+        let _: String = redis.run(&command).await.unwrap();
+    }
+    damaged_feedback_is_passed_over(&RedisStore::new(redis), &pack).await;
+}
+
+#[tokio::test]
+async fn a_file_is_full_for_one_pack_and_not_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, full, other) = (folder.path().join("w.redb"), pack(), pack());
+    write(&path, &full, (0..MOST_WAITING).map(|place| (place, &b"{}"[..])));
+    let store = RedbStore::open(&path).unwrap();
+    assert_eq!(store.offer(&feedback(&full, 1)).await, Err(StoreError::Full));
+    assert_eq!(store.offer(&feedback(&other, 1)).await, Ok(Offered::New));
 }

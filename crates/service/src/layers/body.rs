@@ -48,6 +48,12 @@ impl<B: Body> Body for RpcBody<B> {
         };
         call.read();
         let end = match call.run(|| inner.poll_frame(context)) {
+            // A stream that always has something ready ends as well.
+            Ok(Poll::Ready(Some(Ok(frame))))
+                if call.method.server_streaming && frame.is_data() && call.deadline.expired() =>
+            {
+                status::deadline_exceeded("the stream took too long")
+            }
             Ok(Poll::Ready(Some(Ok(frame)))) => {
                 if let Some(trailers) = frame.trailers_ref() {
                     call.finish(

@@ -131,15 +131,24 @@ impl KgServer {
     }
 }
 
-/// Tells the newest epoch and each one to come, until nobody listens.
+/// Tells the newest epoch and each one to come, until nobody listens. A number that falls says that the store has lost
+/// epochs; the end of the stream with UNAVAILABLE, that some could not be read: whoever asks again is told the newest.
 async fn tell(replica: &Replica, digest: &str, mut newest: watch::Receiver<std::sync::Arc<Epoch>>, updates: &Updates) {
     let mut told: Option<u64> = None;
     loop {
         let now = newest.borrow_and_update().clone();
         // A slow listener may have missed some; all of them are in the store.
         for number in told.map_or(now.number, |told| told + 1)..now.number {
-            if let Ok(Some(record)) = replica.store().epoch(digest, Which::Number(number)).await {
-                let _ = updates.send(Ok(response(digest, &record))).await;
+            match replica.store().epoch(digest, Which::Number(number)).await {
+                Ok(Some(record)) => {
+                    let _ = updates.send(Ok(response(digest, &record))).await;
+                }
+                // It was lost.
+                Ok(None) => {}
+                Err(error) => {
+                    let _ = updates.send(Err(Error::from(error).into())).await;
+                    return;
+                }
             }
         }
         told = Some(now.number);
@@ -153,4 +162,65 @@ async fn tell(replica: &Replica, digest: &str, mut newest: watch::Receiver<std::
 
 fn response(digest: &str, record: &Record) -> kg::WatchEpochsResponse {
     kg::WatchEpochsResponse { epoch: Some(convert::epoch(digest, record)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use tonic::Code;
+
+    use super::*;
+    use crate::weights::store::{Claim, Commit, Head};
+    use crate::weights::{Feedback, StoreError, WeightStore};
+
+    /// A store that is away.
+    struct Away;
+
+    fn away<T>() -> Result<T, StoreError> {
+        Err(StoreError::Unavailable("gone".into()))
+    }
+
+    #[async_trait]
+    impl WeightStore for Away {
+        async fn offer(&self, _: &Feedback) -> Result<Offered, StoreError> {
+            away()
+        }
+
+        async fn take(&self, _: &str, _: usize) -> Result<Claim, StoreError> {
+            away()
+        }
+
+        async fn commit(&self, _: &Commit) -> Result<(), StoreError> {
+            away()
+        }
+
+        async fn epoch(&self, _: &str, _: Which<'_>) -> Result<Option<Record>, StoreError> {
+            away()
+        }
+
+        async fn head(&self, _: &str, _: Option<u64>) -> Result<Head, StoreError> {
+            away()
+        }
+    }
+
+    fn epoch(number: u64) -> Arc<Epoch> {
+        Arc::new(Epoch { number, ..Epoch::default() })
+    }
+
+    #[tokio::test]
+    async fn whoever_cannot_be_told_an_epoch_is_told_to_ask_again() {
+        let replica = Replica::new([], Arc::new(Away));
+        let (newest, watch) = watch::channel(epoch(0));
+        let (sender, mut told) = mpsc::channel(UPDATES);
+        let telling = tokio::spawn(async move { tell(&replica, "digest", watch, &sender).await });
+        let first = told.recv().await.unwrap().unwrap().epoch.unwrap();
+        assert_eq!(first.epoch, 0);
+        newest.send_replace(epoch(3));
+        let end = told.recv().await.unwrap().unwrap_err();
+        assert_eq!(end.code(), Code::Unavailable, "{end:?}");
+        assert!(told.recv().await.is_none());
+        telling.await.unwrap();
+    }
 }

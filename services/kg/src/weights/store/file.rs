@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable};
 use redb::{TableDefinition, WriteTransaction};
 use tokio::sync::watch;
 
@@ -19,7 +19,9 @@ use crate::weights::overlay::Overlay;
 
 /// Pack and place to waiting feedback, as JSON.
 const QUEUE: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("queue");
-/// Pack and consultation of everything that ever came in.
+/// Feedback that cannot be read, by pack and place.
+const DAMAGED: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("damaged");
+/// Pack and consultation of everything that ever came in: nothing leaves it, and each takes some hundred bytes.
 const KNOWN: TableDefinition<'_, (&str, &str), ()> = TableDefinition::new("known");
 /// Pack and number to an epoch with its ledger, as JSON.
 const EPOCHS: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("epochs");
@@ -45,6 +47,7 @@ impl RedbStore {
         let database = redb::Builder::new().set_cache_size(8 << 20).create(path).map_err(away)?;
         let transaction = database.begin_write().map_err(away)?;
         transaction.open_table(QUEUE).map_err(away)?;
+        transaction.open_table(DAMAGED).map_err(away)?;
         transaction.open_table(KNOWN).map_err(away)?;
         transaction.open_table(EPOCHS).map_err(away)?;
         transaction.open_table(OVERLAYS).map_err(away)?;
@@ -90,10 +93,10 @@ impl WeightStore for RedbStore {
                 return Ok(Offered::Known);
             }
             let mut queue = transaction.open_table(QUEUE).map_err(away)?;
-            if queue.len().map_err(away)? >= MOST_WAITING {
+            let (first, last) = (first(&queue, pack)?, last(&queue, pack)?);
+            if first.zip(last).is_some_and(|(first, last)| last - first + 1 >= MOST_WAITING) {
                 return Err(StoreError::Full);
             }
-            let last = last(&queue, pack)?;
             queue.insert((pack, last.map_or(0, |place| place + 1)), bytes.as_slice()).map_err(away)?;
             Ok(Offered::New)
         })
@@ -103,9 +106,17 @@ impl WeightStore for RedbStore {
     async fn take(&self, pack: &str, most: usize) -> Result<Claim, StoreError> {
         let token = self.leases.take(pack)?;
         let name = pack.to_owned();
-        let waiting = self.read(move |transaction| waiting(transaction, &name, most.min(MOST_TAKEN))).await;
+        let mut waiting = self.read(move |transaction| waiting(transaction, &name, most.min(MOST_TAKEN))).await;
+        if let Ok(found) = &mut waiting
+            && !found.damaged.is_empty()
+        {
+            let (name, damaged) = (pack.to_owned(), std::mem::take(&mut found.damaged));
+            tracing::error!(pieces = damaged.len(), "feedback cannot be read; it is set aside");
+            let aside = self.write(move |transaction| set_aside(transaction, &name, &damaged)).await;
+            waiting = aside.and(waiting);
+        }
         match waiting {
-            Ok((receipts, feedback)) if !receipts.is_empty() => Ok(Claim { token, receipts, feedback }),
+            Ok(Waiting { receipts, feedback, .. }) if !receipts.is_empty() => Ok(Claim { token, receipts, feedback }),
             nothing => {
                 self.leases.release(pack, &token);
                 nothing.map(|_| Claim::default())
@@ -156,17 +167,53 @@ impl WeightStore for RedbStore {
     }
 }
 
-type Waiting = (Vec<String>, Vec<Feedback>);
+/// Feedback that waits, and the places of what cannot be read.
+#[derive(Default)]
+struct Waiting {
+    receipts: Vec<String>,
+    feedback: Vec<Feedback>,
+    damaged: Vec<u64>,
+}
 
 fn waiting(transaction: &ReadTransaction, pack: &str, most: usize) -> Result<Waiting, StoreError> {
     let queue = transaction.open_table(QUEUE).map_err(away)?;
-    let (mut receipts, mut feedback) = (Vec::new(), Vec::new());
-    for row in queue.range((pack, 0)..=(pack, u64::MAX)).map_err(away)?.take(most) {
+    let mut waiting = Waiting::default();
+    for row in queue.range((pack, 0)..=(pack, u64::MAX)).map_err(away)? {
         let (key, value) = row.map_err(away)?;
-        receipts.push(key.value().1.to_string());
-        feedback.push(parsed(value.value())?);
+        if waiting.receipts.len() >= most || waiting.damaged.len() >= most {
+            break;
+        }
+        match parsed(value.value()) {
+            Ok(feedback) => {
+                waiting.receipts.push(key.value().1.to_string());
+                waiting.feedback.push(feedback);
+            }
+            Err(_) => waiting.damaged.push(key.value().1),
+        }
     }
-    Ok((receipts, feedback))
+    Ok(waiting)
+}
+
+/// Moves feedback out of the queue that would come up again and again.
+fn set_aside(transaction: &WriteTransaction, pack: &str, places: &[u64]) -> Result<(), StoreError> {
+    let mut queue = transaction.open_table(QUEUE).map_err(away)?;
+    let mut aside = transaction.open_table(DAMAGED).map_err(away)?;
+    for place in places {
+        if let Some(piece) = queue.remove((pack, *place)).map_err(away)? {
+            aside.insert((pack, *place), piece.value()).map_err(away)?;
+        }
+    }
+    Ok(())
+}
+
+/// The first place under a pack.
+fn first(
+    table: &impl ReadableTable<(&'static str, u64), &'static [u8]>,
+    pack: &str,
+) -> Result<Option<u64>, StoreError> {
+    let mut range = table.range((pack, 0)..=(pack, u64::MAX)).map_err(away)?;
+    let row = range.next().transpose().map_err(away)?;
+    Ok(row.map(|(key, _)| key.value().1))
 }
 
 /// The last place or number under a pack.

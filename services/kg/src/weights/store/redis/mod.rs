@@ -1,7 +1,8 @@
 //! Weights in Redis, shared by all replicas.
 //!
 //! Per pack, under one hash tag, so that all of it is in one slot of a cluster:
-//! - `queue`: a stream of feedback with the consumer group `publishers`; `known`: consultations that have taught, by
+//! - `queue`: a stream of feedback with the consumer group `publishers`; `damaged`: the last of it that could not be
+//!   read; `known`: consultations that have taught, by
 //!   the time when they did,
 //! - `lease`: who may publish,
 //! - `head`: number and fingerprint of the newest epoch; `epochs`, `overlays`, `published`: hashes by number and by
@@ -30,6 +31,8 @@ const GROUP: &str = "publishers";
 const CHANNEL: &str = "wz-weights-news";
 /// For so long a consultation is known to have taught. It is kept for far less, so it cannot come back afterwards.
 const KNOWN_FOR: Duration = Duration::from_secs(400 * 86_400);
+/// Pieces of damaged feedback that are kept to be looked at.
+const MOST_DAMAGED: u32 = 1000;
 /// Hexadecimal digits of a pack's digest in its keys.
 const TAG: usize = 16;
 /// Pause after a lost subscription.
@@ -52,6 +55,7 @@ struct Scripts {
     commit: Script,
     epoch: Script,
     head: Script,
+    aside: Script,
 }
 
 impl RedisStore {
@@ -65,6 +69,7 @@ impl RedisStore {
             commit: Script::new(include_str!("commit.lua")),
             epoch: Script::new(include_str!("epoch.lua")),
             head: Script::new(include_str!("head.lua")),
+            aside: Script::new(include_str!("aside.lua")),
         };
         Self { redis, consumer: token(), lease: LEASE, scripts, changes }
     }
@@ -73,6 +78,18 @@ impl RedisStore {
     #[must_use]
     pub fn with_lease(self, lease: Duration) -> Self {
         Self { lease, ..self }
+    }
+
+    /// Moves what would come up again and again out of the queue; gives the right to publish back where nothing is
+    /// left.
+    async fn set_aside(&self, pack: &str, claim: &Claim, damaged: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        let over = if claim.receipts.is_empty() { claim.token.as_str() } else { "" };
+        let mut call = self.scripts.aside.call(&keys(pack, ["queue", "damaged", "lease"]));
+        call = call.arg(GROUP).arg(MOST_DAMAGED).arg(over);
+        for part in damaged {
+            call = call.arg(part);
+        }
+        self.redis.script::<()>(&call).await.map_err(away)
     }
 
     async fn now(&self, pack: &str) -> Result<Head, StoreError> {
@@ -105,16 +122,25 @@ impl WeightStore for RedisStore {
         let token = token();
         let call = self.scripts.take.call(&keys(pack, ["queue", "lease"]));
         let call = call.arg(&token).arg(millis(self.lease)).arg(most.min(MOST_TAKEN)).arg(GROUP).arg(&self.consumer);
-        let answer: Vec<String> = self.redis.script(&call).await.map_err(away)?;
+        let answer: Vec<Vec<u8>> = self.redis.script(&call).await.map_err(away)?;
         let (first, pieces) = answer.split_first().ok_or_else(|| StoreError::Damaged("no answer".into()))?;
-        if first == "busy" {
+        if first == b"busy" {
             return Err(StoreError::Busy);
         }
-        let mut claim = Claim { token, ..Claim::default() };
+        let (mut claim, mut damaged) = (Claim { token, ..Claim::default() }, Vec::new());
         for piece in pieces.chunks_exact(2) {
             let [receipt, feedback] = piece else { continue };
-            claim.receipts.push(receipt.clone());
-            claim.feedback.push(parsed(feedback.as_bytes())?);
+            match parsed(feedback) {
+                Ok(feedback) => {
+                    claim.receipts.push(String::from_utf8_lossy(receipt).into_owned());
+                    claim.feedback.push(feedback);
+                }
+                Err(_) => damaged.extend_from_slice(piece),
+            }
+        }
+        if !damaged.is_empty() {
+            tracing::error!(pieces = damaged.len() / 2, "feedback cannot be read; it is set aside");
+            self.set_aside(pack, &claim, damaged).await?;
         }
         Ok(if claim.receipts.is_empty() { Claim::default() } else { claim })
     }
