@@ -28,10 +28,13 @@ fn spoilt(quality: &str) -> Photo {
 }
 
 async fn begun(system: &Process) -> (Session, Session) {
-    let (mut patient, started) = Session::start(system.channel.clone(), api::StartConsultationRequest {
-        patient: Some(wenzhen::chat::parse_patient("age=34,sex=f,pregnant=no").unwrap()),
-        ..api::StartConsultationRequest::default()
-    })
+    let (mut patient, started) = Session::start(
+        system.channel.clone(),
+        api::StartConsultationRequest {
+            patient: Some(wenzhen::chat::parse_patient("age=34,sex=f,pregnant=no").unwrap()),
+            ..api::StartConsultationRequest::default()
+        },
+    )
     .await
     .unwrap();
     let words = support::words::words();

@@ -96,7 +96,13 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    println!("{}: {} pictures, {:.1} % refused {:?}", report.model, report.pictures, report.refused * 100.0, report.verdicts);
+    println!(
+        "{}: {} pictures, {:.1} % refused {:?}",
+        report.model,
+        report.pictures,
+        report.refused * 100.0,
+        report.verdicts
+    );
     for (name, head) in &report.heads {
         let off = if head.switched_off { " (switched off)" } else { "" };
         println!(
@@ -184,7 +190,8 @@ fn pictures(folder: &Path, id: &str) -> Option<PathBuf> {
 
 fn all_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| p.is_file()).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| p.is_file()).collect();
     files.sort();
     Ok(files)
 }

@@ -79,7 +79,8 @@ async fn ask(
     endpoints.ready().await;
     let (mut answered, mut why) = (false, String::new());
     for _ in 0..endpoints.count() {
-        let call = Call { path: settings.agent.describe_path(), body: Bytes::new(), stream: false, authorization: None };
+        let call =
+            Call { path: settings.agent.describe_path(), body: Bytes::new(), stream: false, authorization: None };
         let reply = caller.call(call, |_| {}).await;
         match reply.status.code() {
             Code::Ok => {

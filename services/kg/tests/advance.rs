@@ -61,7 +61,8 @@ fn violated(status: &Status) -> Vec<String> {
 async fn a_case_is_asked_about_until_it_is_clear() {
     let mut service = start().await;
     let case = service.case(vec![observed("smell", FindingState::Present)]);
-    let request = AdvanceRequest { case: Some(case.clone()), max_conditions: 2, max_findings: 3, ..AdvanceRequest::default() };
+    let request =
+        AdvanceRequest { case: Some(case.clone()), max_conditions: 2, max_findings: 3, ..AdvanceRequest::default() };
     let first = service.client.advance(request.clone()).await.unwrap().into_inner();
     assert_eq!(first.recommendation(), Recommendation::Ask);
     assert_eq!((first.reason(), first.strategy()), (Reason::Gain, Strategy::BayesPlain));
@@ -90,7 +91,8 @@ async fn strategy_observer_and_person_are_the_requests() {
         patient: Some(patient),
         ..service.case(vec![observed("no_power", FindingState::Present)])
     };
-    let request = AdvanceRequest { case: Some(case), max_conditions: 0, max_findings: 100, ..AdvanceRequest::default() };
+    let request =
+        AdvanceRequest { case: Some(case), max_conditions: 0, max_findings: 100, ..AdvanceRequest::default() };
     let response = service.client.advance(request).await.unwrap().into_inner();
     assert_eq!(response.strategy(), Strategy::Dopi);
     let asked: Vec<&str> = response.worth_asking.iter().map(|c| c.finding_id.as_str()).collect();
@@ -105,7 +107,8 @@ async fn what_is_over_is_neither_evidence_nor_asked() {
     over.past = true;
     let observations = vec![observed("leak", FindingState::Present), over];
     let case = service.case(observations);
-    let request = AdvanceRequest { case: Some(case), max_conditions: 0, max_findings: 100, ..AdvanceRequest::default() };
+    let request =
+        AdvanceRequest { case: Some(case), max_conditions: 0, max_findings: 100, ..AdvanceRequest::default() };
     let response = service.client.advance(request).await.unwrap().into_inner();
     assert_eq!(response.reason(), Reason::NoEvidence);
     assert!(response.worth_asking.iter().all(|c| c.finding_id != "leak"));

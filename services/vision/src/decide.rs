@@ -74,9 +74,8 @@ pub fn constitutions(pack: &Pack, table: &TongueTable, card: &Card, heads: &[Vec
     };
     let score = |row: &wenzhen_pack::ConstitutionRow| {
         let signs = row.signs.iter();
-        let sum: f64 = signs
-            .map(|sign| sign.weight * f64::from(probability(&sign.feature, &sign.class).unwrap_or(0.0)))
-            .sum();
+        let sum: f64 =
+            signs.map(|sign| sign.weight * f64::from(probability(&sign.feature, &sign.class).unwrap_or(0.0))).sum();
         (row.bias + sum).exp()
     };
     let weights: Vec<f64> = table.constitutions.iter().map(score).collect();

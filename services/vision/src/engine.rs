@@ -89,7 +89,8 @@ impl Engine {
 
     /// A real forward pass of both networks, so that whoever is ready can read.
     fn prove(&self) -> Result<(), EngineError> {
-        let grey = |side: usize| Planes { count: 1, channels: 3, height: side, width: side, data: vec![0.1; 3 * side * side] };
+        let grey =
+            |side: usize| Planes { count: 1, channels: 3, height: side, width: side, data: vec![0.1; 3 * side * side] };
         let segmented = self.segmenter.forward(&grey(self.card.segment.side));
         let numbers = segmented.iter().flat_map(|s| s.mask.iter().chain([&s.presence])).all(|value| value.is_finite());
         let read = self.classify(&grey(self.card.crop.side));

@@ -119,7 +119,8 @@ impl std::fmt::Display for Excess {
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let text = error.to_string();
-        let refused = |reason, metadata: &[(&str, &str)]| status::with_reason(Code::InvalidArgument, reason, &text, metadata);
+        let refused =
+            |reason, metadata: &[(&str, &str)]| status::with_reason(Code::InvalidArgument, reason, &text, metadata);
         match error {
             Error::Invalid(field, expected) => status::invalid_argument(&[(field, expected)]),
             Error::Limit { what, limit, got, unit } => {

@@ -33,15 +33,33 @@ async fn files_that_lie_about_their_kind_or_size_are_refused_with_the_limit() {
         ("a JPEG as WebP", Webp, draw::jpeg(40, 40), "TYPE_MISMATCH", None),
         ("a WebP as PNG", Png, draw::webp(40, 40), "TYPE_MISMATCH", None),
         ("a GIF", Jpeg, b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(), "TYPE_MISMATCH", None),
-        ("a PDF with a JPEG in it", Jpeg, [b"%PDF-1.7 stream ".to_vec(), draw::jpeg(40, 40)].concat(), "TYPE_MISMATCH", None),
+        (
+            "a PDF with a JPEG in it",
+            Jpeg,
+            [b"%PDF-1.7 stream ".to_vec(), draw::jpeg(40, 40)].concat(),
+            "TYPE_MISMATCH",
+            None,
+        ),
         ("three bytes", Jpeg, vec![0xFF, 0xD8, 0xFE], "DAMAGED_PICTURE", None),
         ("a half PNG", Png, cut, "DAMAGED_PICTURE", None),
         ("a JPEG that is a header only", Jpeg, draw::jpeg(40, 40)[..30].to_vec(), "DAMAGED_PICTURE", None),
         ("a WebP of noise", Webp, [&draw::webp(40, 40)[..20], &[7; 90]].concat(), "DAMAGED_PICTURE", None),
         ("30,000 x 30,000 as PNG", Png, png_claiming(30_000, 30_000), "SIDE_TOO_LONG", Some((16_384, 30_000))),
         ("30,000 x 30,000 as JPEG", Jpeg, jpeg_claiming(30_000, 30_000), "SIDE_TOO_LONG", Some((16_384, 30_000))),
-        ("4 thousand million a side", Png, png_claiming(u32::MAX, u32::MAX), "SIDE_TOO_LONG", Some((16_384, u64::from(u32::MAX)))),
-        ("10,000 x 10,000", Png, png_claiming(10_000, 10_000), "TOO_MANY_PIXELS", Some((limits.max_pixels, 100_000_000))),
+        (
+            "4 thousand million a side",
+            Png,
+            png_claiming(u32::MAX, u32::MAX),
+            "SIDE_TOO_LONG",
+            Some((16_384, u64::from(u32::MAX))),
+        ),
+        (
+            "10,000 x 10,000",
+            Png,
+            png_claiming(10_000, 10_000),
+            "TOO_MANY_PIXELS",
+            Some((limits.max_pixels, 100_000_000)),
+        ),
         ("no pixel", Png, png_claiming(0, 100), "DAMAGED_PICTURE", None),
         ("two frames as PNG", Png, draw::animated_png(), "UNSUPPORTED_PICTURE", None),
         ("two frames as WebP", Webp, draw::animated_webp(), "UNSUPPORTED_PICTURE", None),
@@ -96,11 +114,17 @@ async fn what_is_strange_but_whole_is_read() {
         ("a JPEG on its side", Jpeg, draw::turned_jpeg(60, 50, 6), (50, 60)),
         ("a WebP", Webp, draw::webp(60, 50), (60, 50)),
         // Phones put films behind a picture; what follows is never looked at.
-        ("a JPEG with an archive behind", Jpeg, [draw::jpeg(60, 50), b"PK\x03\x04 anything".to_vec()].concat(), (60, 50)),
+        (
+            "a JPEG with an archive behind",
+            Jpeg,
+            [draw::jpeg(60, 50), b"PK\x03\x04 anything".to_vec()].concat(),
+            (60, 50),
+        ),
         ("a large one, made smaller", Jpeg, draw::jpeg(2000, 300), (2000, 300)),
         ("a large PNG, made smaller", Png, draw::png(2000, 300), (2000, 300)),
     ] {
-        let answer = send(&mut client, media, &file, 4096).await.unwrap_or_else(|refused| panic!("{what}: {refused:?}"));
+        let answer =
+            send(&mut client, media, &file, 4096).await.unwrap_or_else(|refused| panic!("{what}: {refused:?}"));
         let measured = answer.measured.unwrap();
         assert_eq!((measured.width, measured.height), size, "{what}");
         assert_eq!(answer.quality(), Quality::Ok, "{what}");

@@ -74,10 +74,13 @@ fn classes_that_mean_one_finding_count_together() {
     assert_eq!(abstained, [true, true]);
     // One that is certain speaks in spite of a threshold of 1; "none" denies.
     let (said, _) = read([0.45, 0.3, 0.25], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]);
-    assert_eq!(said, [
-        ("fissures".to_owned(), FindingState::Denied, 100.0),
-        ("coating_colour".to_owned(), FindingState::Present, 55.0)
-    ]);
+    assert_eq!(
+        said,
+        [
+            ("fissures".to_owned(), FindingState::Denied, 100.0),
+            ("coating_colour".to_owned(), FindingState::Present, 55.0)
+        ]
+    );
     assert!(decide::findings(&pack, &table, &card, &[]).is_empty(), "a refused picture says nothing");
 }
 

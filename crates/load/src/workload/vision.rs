@@ -15,6 +15,8 @@ use super::Materials;
 use crate::error::LoadError;
 use crate::wire::delimited;
 
+/// Different pictures at most.
+pub const PICTURES: usize = 24;
 /// Sides of a picture, in pixels.
 const SIDES: (u32, u32) = (360, 480);
 /// Bytes of one part.
@@ -23,11 +25,8 @@ const CHUNK: usize = 64 << 10;
 /// A picture in parts.
 pub fn classify(materials: &Materials, random: &mut ChaCha8Rng) -> Result<Bytes, LoadError> {
     let file = picture(random)?;
-    let header = ImageHeader {
-        pins: materials.pins(),
-        media_type: MediaType::Png as i32,
-        size_bytes: file.len() as u64,
-    };
+    let header =
+        ImageHeader { pins: materials.pins(), media_type: MediaType::Png as i32, size_bytes: file.len() as u64 };
     let parts = [Part::Header(header)].into_iter().chain(file.chunks(CHUNK).map(|chunk| Part::Chunk(chunk.to_vec())));
     Ok(delimited(parts.map(|part| ClassifyTongueRequest { part: Some(part) }.encode_to_vec())))
 }

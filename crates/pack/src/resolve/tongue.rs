@@ -42,7 +42,12 @@ impl Check {
         for (i, row) in raw.constitution.into_iter().enumerate() {
             let field = format!("constitution[{i}]");
             if !seen.insert(row.id.clone()) {
-                self.fail(at, &format!("{field}.id"), "an id that stands only once", format!("`{}` a second time", row.id));
+                self.fail(
+                    at,
+                    &format!("{field}.id"),
+                    "an id that stands only once",
+                    format!("`{}` a second time", row.id),
+                );
             }
             constitutions.push(self.constitution(&field, row, &features));
         }

@@ -45,7 +45,8 @@ fn declined(material: &Material<'_>) -> bool {
     let asked = material.before.question.as_ref().is_some_and(|q| q.context_field == TONGUE_PHOTO);
     let words = Intent::try_from(material.inputs.intent).unwrap_or_default();
     let told = !material.inputs.observations.is_empty() || words == Intent::AsksQuestion;
-    let goes_on = !matches!(material.decision.kind(), DecisionKind::Redirect | DecisionKind::Answer | DecisionKind::End);
+    let goes_on =
+        !matches!(material.decision.kind(), DecisionKind::Redirect | DecisionKind::Answer | DecisionKind::End);
     asked && goes_on && !told
 }
 

@@ -44,8 +44,7 @@ impl Runner {
         out: &Updates,
     ) -> Result<PhotoReading, Error> {
         let knowledge = self.sessions.knowledge(&state)?.clone();
-        let scene =
-            |number| Scene { knowledge: &knowledge, agents: &self.agents, number, priority: Priority::Ongoing };
+        let scene = |number| Scene { knowledge: &knowledge, agents: &self.agents, number, priority: Priority::Ongoing };
         match state.turn_of(&photo.message.id).cloned() {
             Some(turn) if *turn.text_sha256 != photo.sha256 => Err(Error::MessageReused),
             Some(turn) => self.photo_again(&scene(turn.number), lock, &state, (&turn, photo), out).await,
@@ -141,7 +140,9 @@ async fn classify(
     pins: Pins,
     photo: Photo,
 ) -> Result<Result<ClassifyTongueResponse, Degradation>, Error> {
-    let Some(mut vision) = scene.agents.vision.clone() else { return Ok(Err(degradation(Agent::Vision, "unavailable"))) };
+    let Some(mut vision) = scene.agents.vision.clone() else {
+        return Ok(Err(degradation(Agent::Vision, "unavailable")));
+    };
     let header = ImageHeader { pins: Some(pins), media_type: photo.media as i32, size_bytes: photo.file.len() as u64 };
     let part = |part| ClassifyTongueRequest { part: Some(part) };
     // Cut as it is sent, so that the file is in memory once.

@@ -36,7 +36,12 @@ pub(super) fn all(mut decoder: impl ImageDecoder, limits: &Limits) -> Result<Pic
     let mut pixels = Vec::with_capacity(narrow * low * 3);
     for y in 0..low {
         for x in 0..narrow {
-            pixels.extend(layout.mean(&samples, width, (x * factor, y * factor), (factor.min(width), factor.min(height))));
+            pixels.extend(layout.mean(
+                &samples,
+                width,
+                (x * factor, y * factor),
+                (factor.min(width), factor.min(height)),
+            ));
         }
     }
     let mut picture = Picture::new(narrow, low, pixels).ok_or(Error::Damaged)?;

@@ -67,7 +67,8 @@ pub fn light(crop: &Crop, card: &Card, measured: &mut Measured) -> Result<(), Re
     if measured.brightness > card.quality.max_tongue_luma {
         return Err(Quality::TooBright);
     }
-    let white = within(measured.green_red, card.quality.green_red) && within(measured.blue_green, card.quality.blue_green);
+    let white =
+        within(measured.green_red, card.quality.green_red) && within(measured.blue_green, card.quality.blue_green);
     if white { Ok(()) } else { Err(Quality::ColourCast) }
 }
 

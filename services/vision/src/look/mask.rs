@@ -19,7 +19,8 @@ impl Mask {
     pub fn new(logits: &[f32], letterbox: &Letterbox, threshold: f32) -> Option<Self> {
         let probability: Vec<f32> = logits.iter().map(|logit| sigmoid(*logit)).collect();
         let (side, width, height) = (letterbox.side, letterbox.width, letterbox.height);
-        let marked = |at: usize| at % side < width && at / side < height && probability.get(at).is_some_and(|p| *p >= threshold);
+        let marked =
+            |at: usize| at % side < width && at / side < height && probability.get(at).is_some_and(|p| *p >= threshold);
         let mut seen = vec![false; side * side];
         let mut best: Option<(usize, [usize; 4])> = None;
         let mut open = Vec::new();
@@ -86,7 +87,8 @@ mod tests {
     fn the_largest_piece_inside_the_picture_counts() {
         // Two pieces that touch at a corner only, and a larger one outside the picture.
         let rows = ["XX...XXX", "XX...XXX", "..X..XXX", "..X..XXX", "..X..XXX", "........", "........", "........"];
-        let logits: Vec<f32> = rows.iter().flat_map(|row| row.chars().map(|c| if c == 'X' { 9.0 } else { -9.0 })).collect();
+        let logits: Vec<f32> =
+            rows.iter().flat_map(|row| row.chars().map(|c| if c == 'X' { 9.0 } else { -9.0 })).collect();
         let mask = Mask::new(&logits, &square(8, 5), 0.5).unwrap();
         assert_eq!((mask.area, mask.bounds, mask.longer()), (4, [0, 0, 2, 2], 2));
         let all = Mask::new(&logits, &square(8, 8), 0.5).unwrap();

@@ -67,7 +67,12 @@ pub fn chunk(bytes: &[u8]) -> ClassifyTongueRequest {
 }
 
 /// Sends a file in chunks of a size.
-pub async fn send(client: &mut Client, media: MediaType, file: &[u8], size: usize) -> Result<ClassifyTongueResponse, Status> {
+pub async fn send(
+    client: &mut Client,
+    media: MediaType,
+    file: &[u8],
+    size: usize,
+) -> Result<ClassifyTongueResponse, Status> {
     let mut parts = vec![header(media, file.len())];
     parts.extend(file.chunks(size).map(chunk));
     Ok(client.classify_tongue(iter(parts)).await?.into_inner())

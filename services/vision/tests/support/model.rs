@@ -42,9 +42,9 @@ pub fn card() -> &'static str {
 pub fn file(tensors: &Tensors) -> Vec<u8> {
     let bytes: BTreeMap<_, Vec<u8>> =
         tensors.iter().map(|(name, (_, data))| (name, data.iter().flat_map(|v| v.to_le_bytes()).collect())).collect();
-    let views = tensors.iter().map(|(name, (shape, _))| {
-        (name.clone(), TensorView::new(Dtype::F32, shape.clone(), &bytes[name]).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, (shape, _))| (name.clone(), TensorView::new(Dtype::F32, shape.clone(), &bytes[name]).unwrap()));
     safetensors::serialize(views, None).unwrap()
 }
 
@@ -74,7 +74,8 @@ pub fn tensors() -> Tensors {
             }
         }
     }
-    let mut block = |name: &str, inputs| conv(&format!("segment.{name}.conv"), &format!("segment.{name}.bn"), 2, inputs, 3);
+    let mut block =
+        |name: &str, inputs| conv(&format!("segment.{name}.conv"), &format!("segment.{name}.bn"), 2, inputs, 3);
     block("enc1", 3);
     for level in 2..=5 {
         block(&format!("enc{level}.0"), 2);
