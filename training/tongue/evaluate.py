@@ -17,8 +17,10 @@ import measure
 import others
 import photographs
 import pipeline as pipe
-import rendered
+import pretrain
 import reading
+import rendered
+import report
 from model import HEADS
 
 
@@ -98,6 +100,12 @@ def rejection(net, config, count, seed=4242):
     return out
 
 
+def by_given_masks(net, args):
+    """Per head AUC and confusion, the tongues cut by the given masks: the trunk alone is judged."""
+    data = photographs.prepare(args.images, args.labels, args.crops, None, args.masks)
+    return report.figures_of(pretrain.head_logits(net, data), data["labels"])
+
+
 def tally(readings):
     """How often each verdict was given."""
     verdicts, counts = np.unique([v for v, _ in readings], return_counts=True)
@@ -112,11 +120,16 @@ def main():
     parser.add_argument("--masks", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--every", type=int, default=1, help="read only every n-th picture")
+    parser.add_argument("--copy-every", type=int, default=1, help="and of those every n-th changed copy")
     parser.add_argument("--changes", nargs="*", default=list(CHANGES))
     parser.add_argument("--drawn", type=int, default=700, help="how many pictures without a tongue to draw")
+    parser.add_argument("--crops", type=Path, help="cut by the given masks, keep the crops in this file, stop")
     args = parser.parse_args()
     torch.set_num_threads(1)
     net, config = export.load(args.model)
+    if args.crops:
+        print(json.dumps(by_given_masks(net, args), indent=1))
+        return
     ids, labels = photographs.read_table(args.labels)
     ids, labels = ids[:: args.every], labels[:: args.every]
     pictures = [photographs.read(photographs.find(args.images, name)) for name in ids]
@@ -124,8 +137,10 @@ def main():
     if args.masks:
         result["mask_iou"] = overlap(net, pictures, ids, args.masks)
     for name in args.changes:
-        readings = read_all(net, config, [CHANGES[name](rgb) for rgb in pictures])
-        result[name] = {"verdicts": tally(readings), "heads": head_figures(config, readings, labels)}
+        n = 1 if name == "as it is" else args.copy_every
+        readings = read_all(net, config, (CHANGES[name](rgb) for rgb in pictures[::n]))
+        result[name] = {"verdicts": tally(readings), "heads": head_figures(config, readings, labels[::n])}
+        print(name, json.dumps(result[name]), flush=True)
     result["rejected_without_tongue"] = rejection(net, config, args.drawn)
     text = json.dumps(result, indent=1)
     print(text)

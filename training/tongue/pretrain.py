@@ -128,11 +128,21 @@ def calibrate(net, valid, off=()):
         if told.sum() < 20:
             continue
         truth, scores = valid["labels"][told, k].astype(int), logits[name][told]
-        t = measure.fit_temperature(scores, truth)
+        t = 1.0 if name in QUALITY_HEADS else measure.fit_temperature(scores, truth)
         entry = {"temperature": round(t, 3), "enabled": name not in off}
         if name not in QUALITY_HEADS:
             entry["abstain"] = measure.abstention(measure.softmax(scores, t), truth)
         out[name] = entry
+    return out
+
+
+def guards(net, valid, lost=0.01):
+    """Thresholds of the quality heads at which a hundredth of the good rendered pictures is lost."""
+    logits, out = head_logits(net, valid), {}
+    for name in QUALITY_HEADS:
+        good = valid["labels"][:, NAMES.index(name)] == 1
+        prob = measure.softmax(logits[name][good])[:, 1]
+        out[f"min_{name}"] = round(min(0.5, float(np.quantile(prob, lost))), 3)
     return out
 
 
@@ -165,7 +175,8 @@ def main():
         train_heads(net, train, valid, args.work, args.head_epochs, lr=args.lr)
     if args.only:
         return
-    config = export.description(args.version, heads=calibrate(net, valid, args.off))
+    heads, quality = calibrate(net, valid, args.off), guards(net, valid)
+    config = export.description(args.version, quality, heads)
     rng = np.random.default_rng(77)
     wanted = {"sharp": 1, "whole": 1}
     export.write(net, args.out, config, [render.draw(rng, wanted)[0], others.draw(rng, "hand")[0]])

@@ -34,7 +34,7 @@ def match(net, config, rgb, wanted):
     return min(float(prob[name][label]) for name, label in wanted.items())
 
 
-def typical(net, config, wanted, tries=40):
+def typical(net, config, wanted, tries=10):
     """Of some renderings the one that the model reads best, as float scene values 0-255."""
     drawn = (render.draw(np.random.default_rng(900 + s), {**GOOD, **wanted})[0] for s in range(tries))
     return max(drawn, key=lambda rgb: match(net, config, rgb, wanted))

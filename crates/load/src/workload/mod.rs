@@ -152,7 +152,8 @@ fn make(
         (Agent::Expert, _) => encode(&|r| expert::diagnose(materials, r).map(bytes), random),
         (Agent::Empathy, "Modulate") => encode(&|r| empathy::modulate(materials, r).map(bytes), random),
         (Agent::Empathy, _) => encode(&|r| empathy::assess(materials, r).map(bytes), random),
-        (Agent::Vision, _) => encode(&|r| vision::classify(materials, r), random),
+        // Pictures are large, and one tells as much as another.
+        (Agent::Vision, _) => (0..size.min(vision::PICTURES)).map(|_| vision::classify(materials, random)).collect(),
         // Consultations are held, not prepared.
         (Agent::Orchestrator, _) => Ok(Vec::new()),
     }

@@ -15,6 +15,8 @@ use super::Materials;
 use crate::error::LoadError;
 use crate::wire::delimited;
 
+/// Different pictures at most.
+pub const PICTURES: usize = 24;
 /// Sides of a picture, in pixels.
 const SIDES: (u32, u32) = (360, 480);
 /// Bytes of one part.

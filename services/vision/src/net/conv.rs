@@ -6,11 +6,9 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::Planes;
 use super::im2col::unfold;
-use super::kernel::{Matrix, Shared};
+use super::kernel::{Block, Matrix, Tile, fill_tiles};
 
 /// Values of an unfolded tile: half a megabyte, about half of a core's own cache.
 const TILE: usize = 128 << 10;
@@ -104,9 +102,15 @@ impl Conv {
             out_width: output.width,
         };
         let (plane, tasks) = (output.plane(), self.tasks(&output));
-        let shared = Shared::new(&mut output.data, plane);
-        tasks.into_par_iter().for_each_init(Vec::new, |scratch, task| {
-            self.run(input, &shape, (&task, after), (&shared, scratch));
+        let tile = |task: &Task| {
+            let first = task.image * self.outputs();
+            Tile { rows: first + task.outputs.start..first + task.outputs.end, columns: task.columns.clone() }
+        };
+        let tiles: Vec<Tile> = tasks.iter().map(tile).collect();
+        fill_tiles(&mut output.data, plane, &tiles, |at, block, scratch| {
+            if let Some(task) = tasks.get(at) {
+                self.run(input, &shape, (task, after), (block, scratch));
+            }
         });
         output
     }
@@ -138,15 +142,12 @@ impl Conv {
         input: &Planes,
         shape: &Shape,
         (task, after): (&Task, After<'_>),
-        (shared, scratch): (&Shared<'_>, &mut Vec<f32>),
+        (mut block, scratch): (Block<'_>, &mut Vec<f32>),
     ) {
         let (outputs, columns) = (task.outputs.clone(), task.columns.clone());
         let first = task.image * self.outputs();
         let rows = first + outputs.start..first + outputs.end;
         let image = input.data.get(task.image * input.image()..(task.image + 1) * input.image()).unwrap_or_default();
-        #[allow(unsafe_code, reason = "its contract is kept by `tasks`")]
-        // SAFETY: tasks are made so that no two have an image, an output and a column in common.
-        let Some(mut block) = (unsafe { shared.block(rows.clone(), columns.clone()) }) else { return };
         let plane = after.plus.map_or(0, Planes::plane);
         for (line, (row, bias)) in rows.zip(self.bias.get(outputs.clone()).unwrap_or_default()).enumerate() {
             let line = block.line(line);

@@ -5,6 +5,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 /// A row-major matrix that is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a> {
@@ -23,9 +25,48 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// A part of a matrix, for one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    /// Its lines.
+    pub rows: Range<usize>,
+    /// Its columns.
+    pub columns: Range<usize>,
+}
+
+impl Tile {
+    fn overlaps(&self, other: &Self) -> bool {
+        let meet = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
+        meet(&self.rows, &other.rows) && meet(&self.columns, &other.columns)
+    }
+}
+
+/// Has tasks fill the tiles of a matrix with lines of `stride` values, on all cores; each gets the number of its tile,
+/// its block, and a buffer that is handed from task to task. Does nothing, and says so with `false`, where two tiles
+/// overlap or one reaches outside.
+pub fn fill_tiles(
+    data: &mut [f32],
+    stride: usize,
+    tiles: &[Tile],
+    work: impl Fn(usize, Block<'_>, &mut Vec<f32>) + Sync,
+) -> bool {
+    let apart = tiles.iter().enumerate().all(|(at, tile)| !tiles.iter().skip(at + 1).any(|other| tile.overlaps(other)));
+    let shared = Shared::new(data, stride);
+    let within = tiles.iter().all(|tile| tile.rows.end <= shared.rows && tile.columns.end <= shared.stride);
+    if apart && within {
+        tiles.par_iter().enumerate().for_each_init(Vec::new, |buffer, (at, tile)| {
+            // SAFETY: no two tiles overlap, as was just seen, and each is handed out once.
+            if let Some(block) = unsafe { shared.block(tile.rows.clone(), tile.columns.clone()) } {
+                work(at, block, buffer);
+            }
+        });
+    }
+    apart && within
+}
+
 /// A row-major matrix that many tasks may fill, each its own block.
 #[derive(Debug)]
-pub struct Shared<'a> {
+struct Shared<'a> {
     data: *mut f32,
     rows: usize,
     stride: usize,
@@ -40,7 +81,7 @@ unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
     /// `data` as lines of `stride` values.
-    pub fn new(data: &'a mut [f32], stride: usize) -> Self {
+    fn new(data: &'a mut [f32], stride: usize) -> Self {
         let rows = data.len() / stride.max(1);
         Self { data: data.as_mut_ptr(), rows, stride, owner: PhantomData }
     }
@@ -49,7 +90,7 @@ impl<'a> Shared<'a> {
     ///
     /// # Safety
     /// While a block lives, no other one may overlap it.
-    pub unsafe fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Option<Block<'a>> {
+    unsafe fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Option<Block<'a>> {
         let inside = rows.start <= rows.end && rows.end <= self.rows;
         let within = columns.start <= columns.end && columns.end <= self.stride;
         (inside && within).then(|| Block {
@@ -157,6 +198,22 @@ mod tests {
                 assert!((got - wanted).abs() < 1e-3, "{rows} x {inner} x {columns}: {got} {wanted}");
             }
         }
+    }
+
+    #[test]
+    fn tiles_are_filled_once_and_never_where_they_overlap() {
+        let tile = |rows, columns| Tile { rows, columns };
+        let mut data = vec![0.0; 12];
+        let apart = [tile(0..2, 0..2), tile(0..2, 2..4), tile(2..3, 0..4)];
+        let number = |at: usize, mut block: Block<'_>, _: &mut Vec<f32>| {
+            (0..2).for_each(|row| block.line(row).iter_mut().for_each(|value| *value += at as f32 + 1.0));
+        };
+        assert!(fill_tiles(&mut data, 4, &apart, number));
+        assert_eq!(data, [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 3.0, 3.0]);
+        for bad in [[tile(0..2, 0..2), tile(1..3, 1..3)], [tile(0..2, 0..2), tile(2..4, 0..2)]] {
+            assert!(!fill_tiles(&mut data, 4, &bad, number));
+        }
+        assert_eq!(data[0], 1.0, "nothing was touched");
     }
 
     #[test]
