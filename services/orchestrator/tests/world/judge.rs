@@ -38,7 +38,7 @@ pub fn judge(all: &[Spoken], world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// A line about it, the same for the same course of events.
+/// A line about it.
 pub fn summary(all: &[Spoken], world: &World) -> String {
     let attempts: Vec<&Attempt> = all.iter().flat_map(|spoken| &spoken.attempts).collect();
     let told = || attempts.iter().filter_map(|attempt| attempt.outcome.as_ref().ok());

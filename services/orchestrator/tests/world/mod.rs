@@ -2,7 +2,8 @@
 //! faults from a seed, and what must hold whatever they are.
 //!
 //! Time is simulated, so that half a minute takes a moment, and the seed makes the faults, the latencies, the patients
-//! and the channels' own dice.
+//! and the channels' own dice. Two runs of a seed may still differ by milliseconds: which of two branches that are both
+//! ready goes first is not ours to seed.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a simulation that cannot be set up fails the test")]
 
 mod agent;
