@@ -111,7 +111,8 @@ async fn nothing_that_a_patient_says_leaves_the_record() {
 /// To the diagnosis, so that every agent works with the words.
 async fn consultation(patient: &mut Patient, words: &Words) {
     for turn in 0..20 {
-        let completed = patient.say(&format!("{} {CANARY}", words.course(turn))).await.unwrap();
+        let canary = if turn == 0 { CANARY } else { "" };
+        let completed = patient.say(&format!("{} {canary}", words.course(turn))).await.unwrap();
         if completed.decision() == DecisionKind::Diagnose {
             return;
         }

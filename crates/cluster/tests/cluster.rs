@@ -187,7 +187,7 @@ async fn every_misconfigured_service_says_what_is_wrong() {
             (&free, &["--pack=/nowhere"], 1, "/nowhere"),
             (&free, &["--pack-digest=000000000000"], 1, "--pack-digest"),
             (&free, &["--config=/nowhere.toml"], 2, "/nowhere.toml"),
-            (&free, &["--log-filter=wenzhen=loud"], 1, "log"),
+            (&free, &["--log-filter=wenzhen=loud"], 2, "--log-filter"),
             (&taken, &[], 1, "--listen"),
         ] {
             own.truncate(length);
