@@ -48,11 +48,12 @@ async fn agent() -> anyhow::Result<(Program, Proxy, Vec<Channel>)> {
 /// Calls wait, and the client's connections break.
 async fn calls() -> anyhow::Result<Figure> {
     let (agent, proxy, channels) = agent().await?;
-    let answered = Arc::new(AtomicUsize::new(0));
+    // Made once: it takes a pack to make one.
+    let (asked, answered) = (request()?, Arc::new(AtomicUsize::new(0)));
     let mut work = JoinSet::new();
     for channel in channels.iter().cycle().take(CALLS) {
         let (mut client, answered) = (KgServiceClient::new(channel.clone()), answered.clone());
-        let mut request = Request::new(request()?);
+        let mut request = Request::new(asked.clone());
         request.set_timeout(PATIENCE);
         work.spawn(async move {
             if client.advance(request).await.is_ok() {
