@@ -139,7 +139,10 @@ impl Caller {
 }
 
 /// A case with a few findings of the embedded pack's first condition.
-fn request() -> anyhow::Result<AdvanceRequest> {
+///
+/// # Errors
+/// Never: the pack is embedded.
+pub fn request() -> anyhow::Result<AdvanceRequest> {
     let pack = wenzhen_bundle::embedded()?;
     let condition = pack.conditions.first().context("no condition")?;
     let findings = condition.edges.iter().filter_map(|edge| pack.findings.get(edge.finding.at()));

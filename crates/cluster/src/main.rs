@@ -1,10 +1,11 @@
-//! Prints figures about a cluster on this machine.
+//! Prints figures about a cluster on this machine, or runs a command against one.
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
 use wenzhen_cluster::figures::{ALL, Figure, measure};
+use wenzhen_cluster::guest;
 
 /// Measure a cluster of the built binaries on this machine
 ///
@@ -21,12 +22,20 @@ struct Args {
     /// Print one JSON object a figure
     #[arg(long)]
     json: bool,
+    /// Measure nothing: start a cluster and run this command, which finds the addresses in CLUSTER_ORCHESTRATOR,
+    /// CLUSTER_KG and so on, a clinician's key in CLUSTER_CLINICIAN_KEY and the binaries in CLUSTER_BIN
+    #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, conflicts_with_all = ["figures", "json"])]
+    run: Vec<String>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     wenzhen_service::install_crypto();
+    if !args.run.is_empty() {
+        let status = guest::run(&args.run).await?;
+        return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let names = if args.figures.is_empty() { ALL.map(str::to_owned).to_vec() } else { args.figures };
     let mut all_reached = true;
     for name in names {

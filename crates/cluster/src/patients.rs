@@ -22,6 +22,7 @@ pub struct Words {
     complaints: Vec<String>,
     person: Vec<String>,
     answers: Vec<String>,
+    course: Vec<String>,
 }
 
 impl Words {
@@ -41,6 +42,13 @@ impl Words {
             _ => &self.answers,
         };
         list.get((patient + turn) % list.len().max(1)).map_or("", String::as_str)
+    }
+}
+
+impl Words {
+    /// The words of a turn (from 0) of a consultation that comes to a diagnosis.
+    pub fn course(&self, turn: usize) -> &str {
+        self.course.get(turn).or(self.course.last()).map_or("", String::as_str)
     }
 }
 
@@ -82,9 +90,20 @@ impl Patient {
     /// As the orchestrator answers.
     pub async fn say(&mut self, text: &str) -> Result<api::TurnCompleted, Status> {
         let message_id = format!("m{}", self.turns);
+        let completed = self.send(&message_id, text).await?;
+        self.turns += 1;
+        self.acknowledged.push((message_id, completed.version));
+        Ok(completed)
+    }
+
+    /// Sends a message under an id of the caller's own; nothing is remembered of it.
+    ///
+    /// # Errors
+    /// As the orchestrator answers.
+    pub async fn send(&mut self, message_id: &str, text: &str) -> Result<api::TurnCompleted, Status> {
         let request = api::SendMessageRequest {
             consultation_id: self.id.clone(),
-            message_id: message_id.clone(),
+            message_id: message_id.to_owned(),
             text: text.to_owned(),
             ..api::SendMessageRequest::default()
         };
@@ -97,10 +116,7 @@ impl Patient {
                 acknowledged = Some(completed);
             }
         }
-        let completed = acknowledged.ok_or_else(|| Status::unknown("a turn ended without TurnCompleted"))?;
-        self.turns += 1;
-        self.acknowledged.push((message_id, completed.version));
-        Ok(completed)
+        acknowledged.ok_or_else(|| Status::unknown("a turn ended without TurnCompleted"))
     }
 
     /// Says the next thing until it is acknowledged; gives how often it had to be said.

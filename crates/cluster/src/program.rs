@@ -1,5 +1,6 @@
 //! One process of the cluster: a binary of this workspace, started on free ports.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -19,6 +20,8 @@ use tokio::task::JoinHandle;
 const START: Duration = Duration::from_secs(60);
 /// Lines of its log that are kept.
 const TAIL: usize = 200;
+/// Places that are kept of a word that was looked for.
+const PLACES: usize = 5;
 
 /// A running binary. It is killed when this is dropped.
 pub struct Program {
@@ -36,12 +39,67 @@ struct Places {
     admin: Option<SocketAddr>,
 }
 
+/// Looks for words in all that programs say, and keeps a few places where each was found.
+#[derive(Debug, Default)]
+pub struct Watch {
+    words: Vec<String>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    texts: usize,
+    found: BTreeMap<String, Vec<String>>,
+}
+
+impl Watch {
+    /// Looks for these.
+    pub fn new(words: impl IntoIterator<Item = String>) -> Self {
+        Self { words: words.into_iter().collect(), seen: Mutex::default() }
+    }
+
+    /// Looks at a text.
+    pub fn see(&self, text: &str) {
+        let mut seen = self.seen.lock();
+        seen.texts += 1;
+        for word in self.words.iter().filter(|word| text.contains(word.as_str())) {
+            let places = seen.found.entry(word.clone()).or_default();
+            if places.len() < PLACES {
+                places.push(text.to_owned());
+            }
+        }
+    }
+
+    /// Texts looked at.
+    pub fn texts(&self) -> usize {
+        self.seen.lock().texts
+    }
+
+    /// Texts that hold a word; a few of them.
+    pub fn found(&self, word: &str) -> Vec<String> {
+        self.seen.lock().found.get(word).cloned().unwrap_or_default()
+    }
+}
+
 impl Program {
     /// Starts a binary of this workspace. `listen` is `ADDRESS:PORT`, port 0 for a free one.
     ///
     /// # Errors
     /// When the binary was not built.
     pub fn start(binary: &str, listen: &str, arguments: &[String]) -> anyhow::Result<Self> {
+        Self::watched(binary, listen, arguments, None)
+    }
+
+    /// The same, with somebody who looks at every line of its log.
+    ///
+    /// # Errors
+    /// When the binary was not built.
+    pub fn watched(
+        binary: &str,
+        listen: &str,
+        arguments: &[String],
+        watch: Option<Arc<Watch>>,
+    ) -> anyhow::Result<Self> {
         let path = find(binary)?;
         let mut child = Command::new(&path)
             .args(["--listen", listen, "--admin-listen", "127.0.0.1:0", "--log-format", "json"])
@@ -59,6 +117,9 @@ impl Program {
             let mut lines = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 said.send_modify(|places| note(places, &line));
+                if let Some(watch) = &watch {
+                    watch.see(&line);
+                }
                 let mut kept = kept.lock();
                 if kept.len() == TAIL {
                     kept.remove(0);

@@ -1,11 +1,13 @@
 //! The whole system as processes of their own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures::future::try_join_all;
 use tonic::transport::Channel;
 
+use crate::program::Watch;
 use crate::proxy::Proxy;
 use crate::{Program, RedisServer};
 
@@ -21,13 +23,17 @@ pub struct Plan {
     pub orchestrators: usize,
     /// Put a proxy in front of each replica of each agent.
     pub proxies: bool,
+    /// Reach the agents over https; the flags say with which certificates.
+    pub https: bool,
+    /// Who looks at the logs.
+    pub watch: Option<Arc<Watch>>,
     /// Further flags, by service.
     pub flags: Vec<(&'static str, String)>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { replicas: 1, orchestrators: 1, proxies: false, flags: Vec::new() }
+        Self { replicas: 1, orchestrators: 1, proxies: false, https: false, watch: None, flags: Vec::new() }
     }
 }
 
@@ -64,7 +70,8 @@ impl Cluster {
                 addresses = proxies.iter().map(Proxy::address).collect();
                 cluster.proxies.insert(agent, proxies);
             }
-            let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}")).collect();
+            let scheme = if cluster.plan.https { "https" } else { "http" };
+            let urls: Vec<_> = addresses.iter().map(|address| format!("{scheme}://{address}")).collect();
             cluster.targets.insert(agent, urls.join(","));
             cluster.agents.insert(agent, replicas);
         }
@@ -86,7 +93,7 @@ impl Cluster {
             arguments.extend(["--redis".to_owned(), self.redis.url()]);
         }
         arguments.extend(self.flags(agent));
-        Program::start(&format!("wenzhen-{agent}"), listen, &arguments)
+        Program::watched(&format!("wenzhen-{agent}"), listen, &arguments, self.plan.watch.clone())
     }
 
     /// Starts an orchestrator of this cluster.
@@ -101,7 +108,7 @@ impl Cluster {
             arguments.extend([format!("--{agent}"), target.clone()]);
         }
         arguments.extend(self.flags("orchestrator"));
-        Program::start("wenzhen-orchestrator", listen, &arguments)
+        Program::watched("wenzhen-orchestrator", listen, &arguments, self.plan.watch.clone())
     }
 
     fn flags(&self, service: &str) -> impl Iterator<Item = String> {
@@ -109,8 +116,12 @@ impl Cluster {
     }
 
     async fn ready(&self) -> anyhow::Result<()> {
-        let everything = self.agents.values().flatten().chain(&self.orchestrators);
-        try_join_all(everything.map(Program::ready)).await.map(|_| ())
+        try_join_all(self.programs().map(Program::ready)).await.map(|_| ())
+    }
+
+    /// Every process of it.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.agents.values().flatten().chain(&self.orchestrators)
     }
 
     /// A replica of an agent.

@@ -112,6 +112,10 @@ pub struct LimitArgs {
     /// Time for calls in flight to finish at shutdown, in milliseconds
     #[arg(long, env = "WENZHEN_DRAIN_BUDGET_MS", value_name = "MS", default_value = "20000", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
     pub drain_budget_ms: u64,
+    /// A connection older than this is asked to go, so that callers find new replicas and see new certificates; calls
+    /// on it finish; in milliseconds
+    #[arg(long, env = "WENZHEN_CONNECTION_AGE_MS", value_name = "MS", default_value = "600000", value_parser = clap::value_parser!(u64).range(100..=86_400_000))]
+    pub connection_age_ms: u64,
 }
 
 impl LimitArgs {
@@ -126,6 +130,7 @@ impl LimitArgs {
             methods: self.method_limits.clone(),
             default_deadline: Duration::from_millis(self.default_deadline_ms),
             drain_budget: Duration::from_millis(self.drain_budget_ms),
+            connection_age: Duration::from_millis(self.connection_age_ms),
             ..Limits::default()
         }
     }

@@ -78,7 +78,7 @@ pub(super) async fn join() -> anyhow::Result<Vec<Figure>> {
         outcomes.iter().find(|outcome| outcome.instance == "kg-2").map(|outcome| outcome.due.as_secs_f64() - 5.0);
     let failed = Tally::of(&outcomes).failed();
     Ok(vec![Figure {
-        what: "a third replica appears in the name's addresses: time until it serves",
+        what: "a third replica appears in the addresses that the resolver gives: time until it serves",
         found: joined.map_or("never".to_owned(), |after| format!("{after:.1} s, {failed} calls failed")),
         wanted: "<= 10 s",
         reached: joined.is_some_and(|after| after <= 10.0) && failed == 0,

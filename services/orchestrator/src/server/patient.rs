@@ -147,10 +147,7 @@ impl Orchestrator {
 }
 
 /// A failure; where there is danger, that is shown before it.
-fn warned(
-    danger: Option<api::UrgencyRaised>,
-    error: Error,
-) -> Result<Streaming<api::SendMessageResponse>, Error> {
+fn warned(danger: Option<api::UrgencyRaised>, error: Error) -> Result<Streaming<api::SendMessageResponse>, Error> {
     let Some(danger) = danger else { return Err(error) };
     Ok(Box::pin(tokio_stream::iter([Ok(response(Update::Urgency(danger))), Err(error.into())])))
 }
