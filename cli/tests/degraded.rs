@@ -136,7 +136,7 @@ async fn describe_names_who_answers() {
     let mut client = api::orchestrator_service_client::OrchestratorServiceClient::new(system.channel.clone());
     let described = client.describe(api::DescribeRequest {}).await.unwrap().into_inner();
     let available: Vec<Agent> = described.available().collect();
-    assert_eq!(available, [Agent::Kg, Agent::Guidance, Agent::Empathy]);
+    assert_eq!(available, [Agent::Kg, Agent::Guidance, Agent::Empathy, Agent::Vision]);
     assert_eq!(described.packs[0].digest, pack().digest.to_string());
     system.stop().await;
 }

@@ -137,7 +137,7 @@ impl Replica {
             .map(|finding| CandidateFinding { finding_id: finding.id.clone(), ..CandidateFinding::default() });
         let condition_id = pack.conditions.first().unwrap().id.clone();
         Ok(AdvanceResponse {
-            ranked: vec![RankedCondition { condition_id, score: UNSURE, ..RankedCondition::default() }],
+            ranked: vec![RankedCondition { condition_id, score: UNSURE }],
             worth_asking: worth_asking.collect(),
             recommendation: Recommendation::Ask.into(),
             reason: Reason::Gain.into(),
