@@ -229,13 +229,13 @@ fn vision(options: &Options) -> anyhow::Result<Services> {
     if let Some(services) = &options.vision {
         return Ok(services.clone());
     }
-    let engine = match options.away.contains(&Agent::Vision) {
+    let model = match options.away.contains(&Agent::Vision) {
         true => None,
-        false => wenzhen_vision::model::embedded().context("the built-in model")?,
+        false => wenzhen_vision::model::embedded_later().context("the built-in model")?,
     };
     let server = VisionServer::new(wenzhen_vision::Settings {
         packs: options.packs.clone(),
-        engine: engine.map(Arc::new),
+        model,
         limits: wenzhen_vision::Limits::default(),
         gathering: Gathering::default(),
         metrics: VisionMetrics::register(&options.metrics),

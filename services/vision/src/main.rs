@@ -1,7 +1,6 @@
 //! The vision agent as a process of its own.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser;
 use wenzhen_bundle::PackArgs;
@@ -53,7 +52,7 @@ async fn serve(args: Args, app: App) -> Result<(), Failure> {
     let (packs, engine) = tokio::try_join!(packs, engine)?;
     let server = VisionServer::new(Settings {
         packs,
-        engine: Some(Arc::new(engine)),
+        model: Some(engine.into()),
         limits: args.pictures.limits(),
         gathering: Gathering::default(),
         metrics: VisionMetrics::register(app.metrics()),

@@ -1,9 +1,11 @@
 //! Where the model comes from: the binary, or a folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
+use crate::card::Card;
 use crate::engine::{Engine, EngineError};
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -54,6 +56,44 @@ impl ModelArgs {
 /// When it cannot be used.
 pub fn embedded() -> Result<Option<Engine>, EngineError> {
     EMBEDDED.map(|(card, weights)| Engine::load(card, weights)).transpose()
+}
+
+/// A model that is loaded, or its card and a way to load it when the first picture comes.
+#[derive(Debug)]
+pub enum Model {
+    /// It is there.
+    Loaded(Arc<Engine>),
+    /// It is not there yet.
+    Later(Box<Card>, Load),
+}
+
+/// Loads a model; takes its time.
+pub type Load = fn() -> Result<Option<Engine>, EngineError>;
+
+impl Model {
+    /// What it says of itself.
+    pub fn card(&self) -> &Card {
+        match self {
+            Self::Loaded(engine) => engine.card(),
+            Self::Later(card, _) => card,
+        }
+    }
+}
+
+impl From<Engine> for Model {
+    fn from(engine: Engine) -> Self {
+        Self::Loaded(Arc::new(engine))
+    }
+}
+
+/// The built-in model, loaded when the first picture comes: where everything runs in one process, its networks would
+/// be a good part of the memory, and most consultations never show a tongue.
+///
+/// # Errors
+/// When its card cannot be read.
+pub fn embedded_later() -> Result<Option<Model>, EngineError> {
+    let card = EMBEDDED.map(|(card, _)| Card::read(card).map_err(EngineError::Card)).transpose()?;
+    Ok(card.map(|card| Model::Later(Box::new(card), embedded)))
 }
 
 /// The model in a folder.

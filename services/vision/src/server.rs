@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tonic::{Request, Response, Status, Streaming};
 use wenzhen_pack::{Locale, Pack, TongueTable};
 use wenzhen_proto::clinical::v1::{Locale as LocaleMessage, PackInfo, Pins};
@@ -20,6 +20,7 @@ use crate::engine::{Engine, Reading};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::metrics::VisionMetrics;
+use crate::model::Model;
 use crate::{decide, decode, receive};
 
 /// What a server is made of.
@@ -27,7 +28,7 @@ pub struct Settings {
     /// Packs held; those without a table of the tongue are of no use here.
     pub packs: Vec<Arc<Pack>>,
     /// The model; without one every picture is refused.
-    pub engine: Option<Arc<Engine>>,
+    pub model: Option<Model>,
     /// Limits of one picture.
     pub limits: Limits,
     /// How pictures are gathered.
@@ -46,7 +47,10 @@ pub struct VisionServer(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     packs: BTreeMap<String, Arc<Pack>>,
-    reader: Option<Reader>,
+    model: Option<Model>,
+    /// Made with the first picture.
+    reader: OnceCell<Reader>,
+    gathering: Gathering,
     limits: Limits,
     /// A decoder for each core: more at once would take more memory and be no faster.
     decoders: Semaphore,
@@ -62,15 +66,13 @@ struct Reader {
 impl VisionServer {
     /// A server; needs a tokio runtime around it.
     pub fn new(settings: Settings) -> Self {
-        let Settings { packs, engine, limits, gathering, metrics } = settings;
-        let reader = engine.map(|engine| {
-            let batcher = Batcher::start(engine.clone(), gathering, metrics.clone());
-            Reader { engine, batcher }
-        });
+        let Settings { packs, model, limits, gathering, metrics } = settings;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_DECODERS);
         Self(Arc::new(Inner {
             packs: packs.into_iter().map(|pack| (pack.digest.to_string(), pack)).collect(),
-            reader,
+            model,
+            reader: OnceCell::new(),
+            gathering,
             limits,
             decoders: Semaphore::new(cores),
             metrics,
@@ -85,7 +87,7 @@ impl VisionServer {
 
     async fn classify(&self, mut stream: Streaming<ClassifyTongueRequest>) -> Result<ClassifyTongueResponse, Error> {
         let inner = &self.0;
-        let reader = inner.reader.as_ref().ok_or(Error::NoModel)?;
+        let reader = inner.reader().await?;
         let began = Instant::now();
         let header = receive::header(&mut stream, &inner.limits).await?;
         let pins = header.pins.clone().unwrap_or_default();
@@ -108,6 +110,24 @@ impl VisionServer {
 }
 
 impl Inner {
+    /// The model at work, loaded now where it is not yet.
+    async fn reader(&self) -> Result<&Reader, Error> {
+        let model = self.model.as_ref().ok_or(Error::NoModel)?;
+        let made = self.reader.get_or_try_init(|| async {
+            let engine = match model {
+                Model::Loaded(engine) => engine.clone(),
+                Model::Later(_, load) => {
+                    let load = *load;
+                    let loaded = tokio::task::spawn_blocking(load).await.map_err(|_| Error::Internal)?;
+                    Arc::new(loaded?.ok_or(Error::NoModel)?)
+                }
+            };
+            let batcher = Batcher::start(engine.clone(), self.gathering, self.metrics.clone());
+            Ok(Reader { engine, batcher })
+        });
+        made.await
+    }
+
     fn table(&self, digest: &str) -> Result<(&Pack, &TongueTable), Error> {
         let pack = self.packs.get(digest).ok_or_else(|| Error::PackUnknown { digest: digest.to_owned() })?;
         Ok((pack, pack.tongue.as_ref().ok_or(Error::NoTable)?))
@@ -148,7 +168,7 @@ impl VisionService for VisionServer {
     }
 
     async fn describe(&self, _request: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
-        let (inner, card) = (&self.0, self.0.reader.as_ref().map(|reader| reader.engine.card()));
+        let (inner, card) = (&self.0, self.0.model.as_ref().map(Model::card));
         let readable = inner.packs.values().filter(|pack| card.is_some() && pack.tongue.is_some());
         let heads = card.iter().flat_map(|card| &card.heads).filter(|head| head.role == Role::Feature);
         Ok(Response::new(DescribeResponse {

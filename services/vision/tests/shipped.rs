@@ -1,11 +1,15 @@
 //! The shipped weights: that they load, and that they give what the recipe computed with them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::path::Path;
 
+use wenzhen_proto::vision::v1::{DescribeRequest, MediaType, Quality};
+use wenzhen_service::Metrics;
 use wenzhen_vision::look::letterbox::planes;
-use wenzhen_vision::model;
 use wenzhen_vision::net::Weights;
+use wenzhen_vision::{Gathering, Limits, Settings, VisionMetrics, VisionServer, model};
 
 /// The recipe's own tolerance on logits (`training/tongue/FORMAT.md`).
 const CLOSE: f32 = 0.02;
@@ -43,4 +47,24 @@ fn the_shipped_model_gives_what_the_recipe_computed() {
         let far = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(far < CLOSE, "{}: off by {far}", head.name);
     }
+}
+
+/// It is not there before the first picture comes, and told about all the same.
+#[tokio::test]
+async fn a_model_for_later_is_told_about_at_once_and_reads_when_a_picture_comes() {
+    let settings = Settings {
+        packs: vec![support::pack()],
+        model: model::embedded_later().unwrap(),
+        limits: Limits::default(),
+        gathering: Gathering::default(),
+        metrics: VisionMetrics::register(&Metrics::default()),
+    };
+    let mut client = support::client_of(VisionServer::new(settings), wenzhen_service::Limits::default());
+    let described = client.describe(DescribeRequest {}).await.unwrap().into_inner();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tongue/samples");
+    let file = std::fs::read(folder.join("hand.jpg")).unwrap();
+    let answer = support::send(&mut client, MediaType::Jpeg, &file, 4096).await.unwrap();
+    assert!(!described.model_version.is_empty() && described.packs.len() == 1);
+    assert_eq!(answer.quality(), Quality::NotATongue);
+    assert_eq!(answer.pins.unwrap().model_version, described.model_version);
 }

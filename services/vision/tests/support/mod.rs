@@ -33,7 +33,7 @@ pub fn pack() -> Arc<Pack> {
 pub fn server(engine: Option<Engine>, limits: Limits) -> VisionServer {
     VisionServer::new(Settings {
         packs: vec![pack()],
-        engine: engine.map(Arc::new),
+        model: engine.map(Into::into),
         limits,
         gathering: Gathering::default(),
         metrics: VisionMetrics::register(&Metrics::default()),
