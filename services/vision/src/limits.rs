@@ -32,7 +32,7 @@ impl Default for Limits {
 
 /// The limits as flags.
 #[derive(Args, Clone, Debug)]
-pub struct LimitArgs {
+pub struct PictureArgs {
     /// Longest file of a picture, in bytes; each call in flight may hold as much
     #[arg(long, env = "WENZHEN_MAX_PICTURE_BYTES", default_value = "16777216", value_parser = value_parser!(u64).range(1024..=268_435_456), help_heading = "Pictures")]
     max_picture_bytes: u64,
@@ -44,7 +44,7 @@ pub struct LimitArgs {
     max_decode_bytes: u64,
 }
 
-impl LimitArgs {
+impl PictureArgs {
     /// The limits.
     pub fn limits(&self) -> Limits {
         Limits {

@@ -6,7 +6,7 @@ use clap::Parser;
 use wenzhen_bundle::PackArgs;
 use wenzhen_service::Services;
 use wenzhen_service::app::{self, App, AppArgs, Failure};
-use wenzhen_vision::limits::LimitArgs;
+use wenzhen_vision::limits::PictureArgs;
 use wenzhen_vision::model::ModelArgs;
 use wenzhen_vision::{Gathering, Settings, VisionMetrics, VisionServer};
 
@@ -36,7 +36,7 @@ struct Args {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
-    pictures: LimitArgs,
+    pictures: PictureArgs,
     #[command(flatten)]
     app: AppArgs,
 }
