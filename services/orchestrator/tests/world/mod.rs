@@ -2,8 +2,8 @@
 //! faults from a seed, and what must hold whatever they are.
 //!
 //! Time is simulated, so that half a minute takes a moment, and the seed makes the faults, the latencies, the patients
-//! and the channels' own dice. Two runs of a seed may still differ by milliseconds: which of two branches that are both
-//! ready goes first is not ours to seed.
+//! and the channels' own dice. Two runs of a seed still differ a little, in times and now and then in an attempt; what
+//! makes the difference has not been found, so a seed that fails is a place to begin, not a replay.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a simulation that cannot be set up fails the test")]
 
 mod agent;
