@@ -8,6 +8,7 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use serde::Deserialize;
 use tonic::transport::Channel;
+use wenzhen_load::metronome;
 use wenzhen_proto::orchestrator::v1::StartConsultationRequest;
 use wenzhen_proto::orchestrator::v1::send_message_response::Update;
 
@@ -135,24 +136,6 @@ pub struct Paced {
     pub latencies: Vec<Duration>,
     /// How long after its due time each turn was sent.
     pub late: Vec<Duration>,
-}
-
-/// The moments at which turns are due, told when they come. A thread of its own keeps the time: the
-/// runtime's timers are good to a millisecond, which is the length of a turn.
-fn metronome(pace: Duration, beats: usize) -> anyhow::Result<tokio::sync::mpsc::Receiver<Instant>> {
-    let (sender, receiver) = tokio::sync::mpsc::channel(beats.max(1));
-    std::thread::Builder::new().name("metronome".into()).spawn(move || {
-        let mut due = Instant::now();
-        for _ in 0..beats {
-            due += pace;
-            #[allow(clippy::disallowed_methods, reason = "this thread does nothing but wait")]
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            if sender.blocking_send(due).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(receiver)
 }
 
 async fn take_turn(patient: &mut Patient, script: &Script) -> anyhow::Result<()> {

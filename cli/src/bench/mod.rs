@@ -17,14 +17,16 @@ pub use llm::llm;
 use crate::args::BenchTurnArgs;
 use crate::packs;
 use crate::process::{Options, Place, Process};
-use driver::{Driver, Script};
-use report::{Figures, Report};
+use driver::{Driver, Patient, Script};
+use report::{Crowd, Figures, Report};
 pub use vision::vision;
 
 /// Turns behind a consultation before it is measured.
 const BEFORE: usize = 5;
-/// Turns of each client over scattered consultations.
-const SCATTERED: usize = 48;
+/// Rounds with few and with many consultations open.
+const ROUNDS: usize = 15;
+/// The turn that is measured in them.
+const THIRD: usize = 3;
 /// Turns measured in each consultation.
 const MEASURED: usize = 5;
 
@@ -50,12 +52,15 @@ pub async fn turn(args: BenchTurnArgs) -> anyhow::Result<()> {
     let durable = start(Place::File(folder.path().join("throughput.redb"))).await?;
     report.durable = Some(throughput(&durable, &script, &args).await?);
     report.steady_durable = Some(steady(&durable, &script, &args).await?);
-    if args.open > 0 {
-        report.open = args.open;
-        report.few_open = Some(scattered(&durable, &script, &args, args.clients * 4).await?);
-        report.many_open = Some(scattered(&durable, &script, &args, args.open).await?);
-    }
     durable.stop().await;
+
+    if args.open > 0 {
+        let few = start(Place::File(folder.path().join("few.redb"))).await?;
+        let many = start(Place::File(folder.path().join("many.redb"))).await?;
+        report.crowd = Some(crowded(&few, &many, &script, &args).await?);
+        few.stop().await;
+        many.stop().await;
+    }
     report.print(args.json)
 }
 
@@ -88,25 +93,51 @@ async fn steady(process: &Process, script: &Arc<Script>, args: &BenchTurnArgs) -
     Figures::new(paced.latencies, began.elapsed()).sent_late(&paced.late)
 }
 
-/// Closed loop over `open` consultations in random order, each taking its third turn. Fewer consultations than there
-/// are turns to measure are opened again and again.
-async fn scattered(
-    process: &Process,
-    script: &Arc<Script>,
-    args: &BenchTurnArgs,
-    open: usize,
-) -> anyhow::Result<Figures> {
-    let driver = Driver::new(process, script, args.clients);
-    let (mut latencies, mut elapsed) = (Vec::new(), Duration::ZERO);
-    while latencies.len() < args.clients * SCATTERED {
-        let pool = driver.open(open).await?;
-        let mut pool = driver.turns(pool, 2).await?.sessions;
-        driver::shuffle(&mut pool);
-        pool.truncate(args.clients * SCATTERED);
+/// Third turns with few and with many consultations open, in turns: a round of the one, a round of the other. So
+/// whatever slows the machine for a while slows both.
+async fn crowded(few: &Process, many: &Process, script: &Arc<Script>, args: &BenchTurnArgs) -> anyhow::Result<Crowd> {
+    let (few, many) = (Driver::new(few, script, args.clients), Driver::new(many, script, args.clients));
+    let round = args.clients * 4;
+    let waiting = many.open(args.open.max(round * ROUNDS)).await?;
+    let mut waiting = many.turns(waiting, THIRD - 1).await?.sessions;
+    driver::shuffle(&mut waiting);
+    let mut timed = [Timed::default(), Timed::default()];
+    let [among_few, among_many] = &mut timed;
+    for _ in 0..ROUNDS {
+        let pool = few.turns(few.open(round).await?, THIRD - 1).await?.sessions;
+        among_few.round(&few, pool).await?;
+        among_many.round(&many, waiting.split_off(waiting.len() - round)).await?;
+    }
+    let slower = timed[0].slower(&timed[1]);
+    let [few_open, many_open] = timed.map(Timed::figures);
+    Ok(Crowd { open: args.open, few_open, many_open, slower_percent: slower })
+}
+
+/// Turns of one side.
+#[derive(Default)]
+struct Timed {
+    latencies: Vec<Duration>,
+    rounds: Vec<Duration>,
+}
+
+impl Timed {
+    async fn round(&mut self, driver: &Driver, pool: Vec<Patient>) -> anyhow::Result<()> {
         let began = Instant::now();
         let measured = driver.turns(pool, 1).await?;
-        elapsed += began.elapsed();
-        latencies.extend(measured.latencies);
+        self.rounds.push(began.elapsed());
+        self.latencies.extend(measured.latencies);
+        Ok(())
     }
-    Ok(Figures::new(latencies, elapsed))
+
+    /// By how much the other's rounds take longer, in per cent: the median over pairs.
+    fn slower(&self, other: &Self) -> f64 {
+        let pairs = self.rounds.iter().zip(&other.rounds);
+        let mut ratios: Vec<f64> = pairs.map(|(a, b)| b.as_secs_f64() / a.as_secs_f64().max(1e-9)).collect();
+        ratios.sort_by(f64::total_cmp);
+        (ratios.get(ratios.len() / 2).copied().unwrap_or(1.0) - 1.0) * 100.0
+    }
+
+    fn figures(self) -> Figures {
+        Figures::new(self.latencies, self.rounds.iter().sum())
+    }
 }

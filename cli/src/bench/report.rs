@@ -72,9 +72,17 @@ pub struct Report {
     pub steady: Option<Figures>,
     pub durable: Option<Figures>,
     pub steady_durable: Option<Figures>,
+    pub crowd: Option<Crowd>,
+}
+
+/// Turns among few and among many open consultations, measured in alternate rounds.
+#[derive(Debug, Serialize)]
+pub struct Crowd {
     pub open: usize,
-    pub few_open: Option<Figures>,
-    pub many_open: Option<Figures>,
+    pub few_open: Figures,
+    pub many_open: Figures,
+    /// By how much a round among many takes longer: the median over pairs of rounds.
+    pub slower_percent: f64,
 }
 
 impl Report {
@@ -87,25 +95,28 @@ impl Report {
         writeln!(out, "cold start to the first question  {:>10.0} ms", self.cold_start_ms.unwrap_or(0.0))?;
         let resident = self.resident_mib_after_one_consultation.unwrap_or(0.0);
         writeln!(out, "resident after one consultation   {resident:>10.0} MiB")?;
+        let crowd = self.crowd.as_ref();
         for (name, figures) in [
-            ("in memory, closed loop", &self.memory),
-            ("in memory, steady rate", &self.steady),
-            ("durable, closed loop", &self.durable),
-            ("durable, steady rate", &self.steady_durable),
-            ("durable, few open", &self.few_open),
-            ("durable, many open", &self.many_open),
+            ("in memory, closed loop", self.memory.as_ref()),
+            ("in memory, steady rate", self.steady.as_ref()),
+            ("durable, closed loop", self.durable.as_ref()),
+            ("durable, steady rate", self.steady_durable.as_ref()),
+            ("durable, few open", crowd.map(|crowd| &crowd.few_open)),
+            ("durable, many open", crowd.map(|crowd| &crowd.many_open)),
         ] {
-            if let Some(f) = figures {
-                writeln!(
-                    out,
-                    "{name:<28} {:>7.0} turns/s  p50 {:>7.2} ms  p90 {:>7.2}  p99 {:>7.2}  max {:>7.2}  ({} turns)",
-                    f.turns_per_second, f.p50_ms, f.p90_ms, f.p99_ms, f.max_ms, f.turns
-                )?;
-            }
+            let Some(f) = figures else { continue };
+            writeln!(
+                out,
+                "{name:<28} {:>7.0} turns/s  p50 {:>7.2} ms  p90 {:>7.2}  p99 {:>7.2}  max {:>7.2}  ({} turns)",
+                f.turns_per_second, f.p50_ms, f.p90_ms, f.p99_ms, f.max_ms, f.turns
+            )?;
         }
-        if let (Some(few), Some(many)) = (&self.few_open, &self.many_open) {
-            let slower = few.turns_per_second / many.turns_per_second.max(1e-9) - 1.0;
-            writeln!(out, "{} open consultations slow a turn by {:.0} %", self.open, slower * 100.0)?;
+        if let Some(crowd) = crowd {
+            let Crowd { open, slower_percent, .. } = crowd;
+            writeln!(
+                out,
+                "{open} open consultations slow a turn by {slower_percent:.0} % (median of pairs of rounds)"
+            )?;
         }
         Ok(())
     }

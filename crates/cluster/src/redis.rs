@@ -11,22 +11,41 @@ use tokio::process::{Child, Command};
 
 const START: Duration = Duration::from_secs(20);
 
-/// A redis-server on a free port that keeps every write on disk. It is killed when this is dropped.
+/// When a write is on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// Before it is acknowledged: nothing is lost when the machine dies.
+    #[default]
+    Always,
+    /// At most a second later, as the manifests under `deploy/` have it.
+    EverySecond,
+}
+
+/// A redis-server on a free port that keeps its writes on disk. It is killed when this is dropped.
 pub struct RedisServer {
     port: u16,
+    sync: Sync,
     folder: TempDir,
     child: Option<Child>,
 }
 
 impl RedisServer {
-    /// Starts one and waits until it answers.
+    /// Starts one that has every write on disk before it acknowledges it, and waits until it answers.
     ///
     /// # Errors
     /// When redis-server is not installed or does not start.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(Sync::default()).await
+    }
+
+    /// Starts one and waits until it answers.
+    ///
+    /// # Errors
+    /// When redis-server is not installed or does not start.
+    pub async fn start_with(sync: Sync) -> anyhow::Result<Self> {
         // Free when we looked; Redis takes no inherited socket.
         let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
-        let mut server = Self { port, folder: tempfile::tempdir()?, child: None };
+        let mut server = Self { port, sync, folder: tempfile::tempdir()?, child: None };
         server.restart().await?;
         Ok(server)
     }
@@ -52,9 +71,13 @@ impl RedisServer {
     /// # Errors
     /// When it does not start.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
+        let sync = match self.sync {
+            Sync::Always => "always",
+            Sync::EverySecond => "everysec",
+        };
         let child = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"])
+            .args(["--appendonly", "yes", "--appendfsync", sync, "--maxmemory-policy", "noeviction"])
             .arg("--dir")
             .arg(self.folder.path())
             .stdout(Stdio::null())

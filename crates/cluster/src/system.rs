@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 
 use crate::program::Watch;
 use crate::proxy::Proxy;
+use crate::redis::Sync;
 use crate::{Program, RedisServer};
 
 /// Names of the agents.
@@ -25,6 +26,8 @@ pub struct Plan {
     pub proxies: bool,
     /// Reach the agents over https; the flags say with which certificates.
     pub https: bool,
+    /// When Redis has a write on disk.
+    pub sync: Sync,
     /// Who looks at the logs.
     pub watch: Option<Arc<Watch>>,
     /// Further flags, by service.
@@ -33,7 +36,8 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { replicas: 1, orchestrators: 1, proxies: false, https: false, watch: None, flags: Vec::new() }
+        let sync = Sync::default();
+        Self { replicas: 1, orchestrators: 1, proxies: false, https: false, sync, watch: None, flags: Vec::new() }
     }
 }
 
@@ -58,7 +62,7 @@ impl Cluster {
     /// # Errors
     /// When something does not start.
     pub async fn start(plan: Plan) -> anyhow::Result<Self> {
-        let redis = RedisServer::start().await?;
+        let redis = RedisServer::start_with(plan.sync).await?;
         let (agents, proxies, targets) = Default::default();
         let mut cluster = Self { redis, agents, proxies, orchestrators: Vec::new(), targets, plan };
         for agent in AGENTS {

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod compare;
 pub mod error;
 pub mod html;
+mod metronome;
 pub mod options;
 pub mod progress;
 pub mod record;
@@ -36,6 +37,7 @@ pub mod workload;
 
 pub use agent::Agent;
 pub use error::LoadError;
+pub use metronome::metronome;
 pub use options::{Options, over_profile};
 pub use progress::{Progress, Style};
 pub use report::{Report, Verdict};

@@ -50,7 +50,7 @@ struct Cached {
     last: Mark,
 }
 
-/// Tells one event from another under the same version.
+/// Tells one event from another under the same version; zeros where nobody else could have put another there.
 type Mark = [u8; 32];
 
 fn mark(event: &Event) -> Mark {
@@ -64,6 +64,19 @@ impl Cache {
         if newest && self.deletions == deletions {
             self.states.put(id, read);
         }
+    }
+}
+
+/// Events that are about to be appended, and what they will make of the consultation.
+pub(crate) struct Prepared {
+    append: Append,
+    state: Arc<State>,
+}
+
+impl Prepared {
+    /// The state once the events are on record.
+    pub(crate) fn state(&self) -> &Arc<State> {
+        &self.state
     }
 }
 
@@ -193,18 +206,35 @@ impl Sessions {
         });
         let pins = started.ok_or_else(|| StoreError::Damaged("the first event does not open a consultation".into()))?;
         let state = Arc::new(State::fold(&self.library.get(&pins.pack_digest)?.pack, events));
-        Ok(Cached { state, last: events.last().map(mark).unwrap_or_default() })
+        Ok(Cached { state, last: self.mark(events) })
     }
 
     /// Opens a consultation.
     pub(crate) async fn create(&self, id: ConsultationId, pack: &Knowledge, kind: Kind) -> Result<Arc<State>, Error> {
-        let mut state = State::fold(&pack.pack, &[]);
-        let last = self.append(id, &mut state, pack, 0, vec![kind]).await?;
-        Ok(self.keep(id, state, last))
+        self.append(prepare(id, State::fold(&pack.pack, &[]), pack, 0, vec![kind])).await
     }
 
-    /// Appends events of a turn (0: outside turns) and gives the state after them. Nothing is
-    /// changed in memory before the store has them.
+    /// Makes events of a turn (0: outside turns) without storing them.
+    pub(crate) fn prepare(&self, lock: &Lock, state: &State, turn: u32, kinds: Vec<Kind>) -> Result<Prepared, Error> {
+        Ok(prepare(lock.id, state.clone(), self.knowledge(state)?, turn, kinds))
+    }
+
+    /// Adds one more event of a turn to what was prepared.
+    pub(crate) fn further(&self, prepared: Prepared, turn: u32, kind: Kind) -> Result<Prepared, Error> {
+        let Prepared { append, mut state } = prepared;
+        let further = prepare(append.id, State::clone(&state), self.knowledge(&state)?, turn, vec![kind]);
+        let Append { events, summary, .. } = further.append;
+        state = further.state;
+        let events = append.events.into_iter().chain(events).collect();
+        Ok(Prepared { append: Append { events, summary, ..append }, state })
+    }
+
+    /// Appends what was prepared and gives the state after it. Nothing is changed in memory before the store has it.
+    pub(crate) async fn store_prepared(&self, lock: &Lock, prepared: Prepared) -> Result<Arc<State>, Error> {
+        self.append(prepared).await.inspect_err(|_| self.forget(lock.id))
+    }
+
+    /// Appends events of a turn (0: outside turns) and gives the state after them.
     pub(crate) async fn commit(
         &self,
         lock: &Lock,
@@ -212,11 +242,7 @@ impl Sessions {
         turn: u32,
         kinds: Vec<Kind>,
     ) -> Result<Arc<State>, Error> {
-        let knowledge = self.knowledge(state)?;
-        let mut state = state.clone();
-        let appended = self.append(lock.id, &mut state, knowledge, turn, kinds).await;
-        let last = appended.inspect_err(|_| self.forget(lock.id))?;
-        Ok(self.keep(lock.id, state, last))
+        self.store_prepared(lock, self.prepare(lock, state, turn, kinds)?).await
     }
 
     /// The state as it will be once an event is on record; nothing is stored.
@@ -245,36 +271,39 @@ impl Sessions {
         Ok(deleted?)
     }
 
-    fn keep(&self, id: ConsultationId, state: State, last: Mark) -> Arc<State> {
-        let state = Arc::new(state);
+    async fn append(&self, prepared: Prepared) -> Result<Arc<State>, Error> {
+        let Prepared { append, state } = prepared;
+        let (id, expected) = (append.id, append.expected);
+        let last = self.mark(&append.events);
+        match self.store.append(append).await {
+            Ok(()) => {}
+            // Versions only grow: a store that is behind what it acknowledged has lost it.
+            Err(StoreError::Conflict { actual }) if actual < expected => {
+                return Err(Error::RecordLost { expected, actual });
+            }
+            Err(error) => return Err(error.into()),
+        }
         self.cache.lock().states.put(id, Cached { state: state.clone(), last });
-        state
+        Ok(state)
     }
 
-    async fn append(
-        &self,
-        id: ConsultationId,
-        state: &mut State,
-        knowledge: &Knowledge,
-        turn: u32,
-        kinds: Vec<Kind>,
-    ) -> Result<Mark, Error> {
-        let (expected, at) = (state.version, now());
-        let versions = expected + 1..;
-        let stamped =
-            versions.zip(kinds).map(|(version, kind)| Event { version, at: Some(at), turn, kind: Some(kind) });
-        let events: Vec<Event> = stamped.collect();
-        for event in &events {
-            state.apply(&knowledge.pack, event);
-        }
-        let (summary, last) = (summary(state), events.last().map(mark).unwrap_or_default());
-        match self.store.append(Append { id, expected, events, summary }).await {
-            Ok(()) => Ok(last),
-            // Versions only grow: a store that is behind what it acknowledged has lost it.
-            Err(StoreError::Conflict { actual }) if actual < expected => Err(Error::RecordLost { expected, actual }),
-            Err(error) => Err(error.into()),
-        }
+    /// The mark of the last event; nobody asks for it where this process has the store alone.
+    fn mark(&self, events: &[Event]) -> Mark {
+        events.last().filter(|_| self.store.shared()).map(mark).unwrap_or_default()
     }
+}
+
+/// Stamps events that follow a state and folds them into it.
+fn prepare(id: ConsultationId, mut state: State, knowledge: &Knowledge, turn: u32, kinds: Vec<Kind>) -> Prepared {
+    let (expected, at) = (state.version, now());
+    let versions = expected + 1..;
+    let stamped = versions.zip(kinds).map(|(version, kind)| Event { version, at: Some(at), turn, kind: Some(kind) });
+    let events: Vec<Event> = stamped.collect();
+    for event in &events {
+        state.apply(&knowledge.pack, event);
+    }
+    let summary = summary(&state);
+    Prepared { append: Append { id, expected, events, summary }, state: Arc::new(state) }
 }
 
 /// What the store is to know of a consultation without reading it.

@@ -72,6 +72,40 @@ async fn whoever_else_appends_is_caught_up_with() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_reply_is_seen_before_its_decision_is_on_record() {
+    for lost in [true, false] {
+        let store = Arc::new(Fickle::default());
+        let mut patient = Patient::start(&orchestrator(store.clone(), &fakes())).await;
+        let held = store.hold_decision();
+        let turn = tokio::spawn({
+            let mut patient = patient.clone();
+            async move { patient.say("m1", "hm").await }
+        });
+        held.read.notified().await;
+        // Everything runs on this thread: the reply is worded by now, were it shown it would have been heard.
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
+        store.be_away(lost);
+        held.go_on.notify_one();
+        let told = turn.await.unwrap();
+        if lost {
+            assert_eq!((told.text.as_str(), told.completed.is_some()), ("", false), "{told:?}");
+            assert_eq!(told.failed.map(|status| status.code()), Some(Code::Unavailable));
+            store.be_away(false);
+            assert_eq!(patient.get().await.unwrap().version, 1, "only its beginning is on record");
+            let again = patient.say("m1", "hm").await;
+            assert_eq!(
+                again.completed.map(|completed| completed.text),
+                Some(again.text).filter(|text| !text.is_empty())
+            );
+        } else {
+            assert_eq!(told.completed.map(|completed| completed.text), Some(told.text).filter(|text| !text.is_empty()));
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_deleted_does_not_come_back_from_memory() {
     let store = Arc::new(Fickle::default());
     let patient = Patient::start(&orchestrator(store.clone(), &fakes())).await;

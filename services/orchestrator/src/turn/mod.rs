@@ -4,8 +4,9 @@
 //!    guidance and empathy read the input; it is committed at the latest after 20 ms, and at once where
 //!    there is danger,
 //! 2. the recorder merges what was understood and the graph scores it,
-//! 3. the policy decides, and **the decision is committed before the first byte of the reply**,
-//! 4. the reply is worded, guarded, streamed and recorded.
+//! 3. the policy decides and the reply is worded and guarded; **the decision is on record before the first byte of
+//!    the reply is seen**: together with the reply where that is worded at once, else after 20 ms while wording goes on,
+//! 4. the reply is streamed, and recorded at the latest when it has ended.
 //!
 //! A turn that was cut off goes on where it stopped when its message is sent again.
 
@@ -23,15 +24,15 @@ use tonic::Request;
 use wenzhen_proto::clinical::v1::{Locale, RedFlag, Urgency};
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{
-    ConsultationStatus, Decided, MessageReceived, Replied, SendMessageResponse, TurnCompleted, UrgencyRaised,
-    send_message_response::Update,
+    ConsultationStatus, Decided, Decision, DecisionKind, MessageReceived, Replied, SendMessageResponse, TurnCompleted,
+    UrgencyRaised, send_message_response::Update,
 };
 use wenzhen_service::Priority;
 
 use crate::auth::{Caller, sha256};
 use crate::metrics::TurnMetrics;
 use crate::reply::{self, Composer};
-use crate::sessions::{Lock, Sessions};
+use crate::sessions::{Lock, Prepared, Sessions};
 use crate::state::{Stage, State, Turn};
 use crate::store::StoreError;
 use crate::{Agents, Error, Knowledge, agents, policy, view};
@@ -39,9 +40,9 @@ use crate::{Agents, Error, Knowledge, agents, policy, view};
 pub(crate) use photo::Photo;
 pub(crate) use updates::Updates;
 
-/// How long an input may wait for the agents before it goes on record alone. Built-in voices are done
-/// in a fraction of it; nothing has been acknowledged by then.
-const INPUT_WAITS: Duration = Duration::from_millis(20);
+/// How long an input may wait for the agents before it goes on record alone, and a decision for the words of its reply.
+/// Built-in voices are done in a fraction of it; nothing has been acknowledged by then.
+const RECORD_WAITS: Duration = Duration::from_millis(20);
 
 /// A message that was checked.
 #[derive(Debug, Clone)]
@@ -157,7 +158,7 @@ impl Runner {
         // Before anything that may fail or take time: the store may be away.
         out.urgency(danger).await;
         let said = understanding::Said { text, locale: words.locale };
-        let patience = if dangerous { Duration::ZERO } else { INPUT_WAITS };
+        let patience = if dangerous { Duration::ZERO } else { RECORD_WAITS };
         let understood = understanding::understand(scene, before, said, out);
         tokio::pin!(understood);
         let at_once = tokio::time::timeout(patience, &mut understood).await;
@@ -177,9 +178,65 @@ impl Runner {
         let repinned = scoring::advance(scene, &state, &mut inputs, out).await;
         let decision = policy::decide(scene.knowledge, &state, &inputs);
         let decided = Decided { inputs: Some(inputs), decision: Some(decision) };
-        let kinds = pending.into_iter().chain(repinned).chain([Kind::Decided(decided.clone())]).collect();
-        let after = self.sessions.commit(&lock, &recorded, scene.number, kinds).await?;
-        self.answer(scene, lock, (&state, &after), &decided, out).await
+        let kinds: Vec<Kind> = pending.into_iter().chain(repinned).collect();
+        self.decide(scene, lock, (&state, &recorded), (kinds, decided), out).await
+    }
+
+    /// Words the reply to a decision, and records both: together where the words come at once and there is no danger,
+    /// else the decision first, while the reply is worded. Nothing of the reply is seen before.
+    async fn decide(
+        &self,
+        scene: &Scene<'_>,
+        lock: Lock,
+        (before, recorded): (&State, &State),
+        (mut kinds, decided): (Vec<Kind>, Decided),
+        out: &Updates,
+    ) -> Result<(), Error> {
+        kinds.push(Kind::Decided(decided.clone()));
+        let prepared = self.sessions.prepare(&lock, recorded, scene.number, kinds)?;
+        let after = prepared.state().clone();
+        let danger = scene.priority == Priority::Urgent || after.urgency > Urgency::Today;
+        out.hold();
+        let worded = word(scene, (before, &after), &decided, out);
+        tokio::pin!(worded);
+        match tokio::time::timeout(if danger { Duration::ZERO } else { RECORD_WAITS }, &mut worded).await {
+            Ok(Ok(replied)) => {
+                let reply = Kind::Replied(replied.clone());
+                let prepared = self.sessions.further(prepared, scene.number, reply)?;
+                let last = self.sessions.store_prepared(&lock, prepared).await?;
+                self.tell(scene, lock, &last, (&decided, &replied), out).await;
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                self.sessions.store_prepared(&lock, prepared).await?;
+                Err(error)
+            }
+            Err(_) => {
+                let replied = self.meanwhile((&lock, prepared), worded, out).await?;
+                self.conclude(scene, lock, &after, (&decided, replied), out).await
+            }
+        }
+    }
+
+    /// Records a decision while its reply is worded; shows what there is of the reply from then on.
+    async fn meanwhile(
+        &self,
+        (lock, prepared): (&Lock, Prepared),
+        worded: impl Future<Output = Result<Replied, Error>>,
+        out: &Updates,
+    ) -> Result<Replied, Error> {
+        let stored = async {
+            self.sessions.store_prepared(lock, prepared).await?;
+            out.let_go().await;
+            Ok::<_, Error>(())
+        };
+        tokio::pin!(stored, worded);
+        // A reply to what could not be recorded is given up; a record that was begun is not.
+        tokio::select! {
+            biased;
+            stored = &mut stored => { stored?; worded.await }
+            replied = &mut worded => { stored.await?; replied }
+        }
     }
 
     /// Puts an input on record, where it is not there yet.
@@ -196,25 +253,47 @@ impl Runner {
         }
     }
 
-    /// Words, guards, streams and records the reply to a decision.
+    /// Words, guards, streams and records the reply to a decision that is on record.
     async fn answer(
         &self,
         scene: &Scene<'_>,
         lock: Lock,
-        (before, after): (&State, &State),
+        state: &Arc<State>,
         decided: &Decided,
         out: &Updates,
     ) -> Result<(), Error> {
-        let (Some(inputs), Some(decision)) = (&decided.inputs, &decided.decision) else { return Ok(()) };
-        out.urgency(raised(scene.knowledge, after.locale, decision.urgency(), &decision.raised_flag_ids)).await;
-        let mut composer = Composer::new(out, inputs.degraded.clone());
-        reply::compose(scene, (before, after), (inputs, decision), &mut composer).await?;
-        let replied = composer.finish();
+        let replied = word(scene, (state, state), decided, out).await?;
+        self.conclude(scene, lock, state, (decided, replied), out).await
+    }
+
+    /// Records a reply and tells how the turn ended.
+    async fn conclude(
+        &self,
+        scene: &Scene<'_>,
+        lock: Lock,
+        after: &State,
+        (decided, replied): (&Decided, Replied),
+        out: &Updates,
+    ) -> Result<(), Error> {
         let last = self.sessions.commit(&lock, after, scene.number, vec![Kind::Replied(replied.clone())]).await?;
-        self.metrics.answered(decision.kind(), &replied.degraded);
-        drop(lock);
-        close(out, &last, scene.number, decided, &replied, false).await;
+        self.tell(scene, lock, &last, (decided, &replied), out).await;
         Ok(())
+    }
+
+    /// Shows what is on record now, and how the turn ended.
+    async fn tell(
+        &self,
+        scene: &Scene<'_>,
+        lock: Lock,
+        last: &State,
+        (decided, replied): (&Decided, &Replied),
+        out: &Updates,
+    ) {
+        let kind = decided.decision.as_ref().map_or(DecisionKind::Unspecified, Decision::kind);
+        self.metrics.answered(kind, &replied.degraded);
+        drop(lock);
+        out.let_go().await;
+        close(out, last, scene.number, decided, replied, false).await;
     }
 
     /// The same message again: replay what happened, or go on where the turn was cut off.
@@ -237,7 +316,7 @@ impl Runner {
                         Ok(())
                     }
                     (Some(decided), None) if turn.stage == Stage::Decided => {
-                        self.answer(scene, lock, (state, state), &decided, out).await
+                        self.answer(scene, lock, state, &decided, out).await
                     }
                     // It is not answered a second time.
                     _ => Err(StoreError::Damaged("a turn is not whole".into()).into()),
@@ -245,6 +324,22 @@ impl Runner {
             }
         }
     }
+}
+
+/// Words, guards and streams the reply to a decision.
+async fn word(
+    scene: &Scene<'_>,
+    (before, after): (&State, &State),
+    decided: &Decided,
+    out: &Updates,
+) -> Result<Replied, Error> {
+    let (Some(inputs), Some(decision)) = (&decided.inputs, &decided.decision) else {
+        return Err(StoreError::Damaged("a decision is not whole".into()).into());
+    };
+    out.urgency(raised(scene.knowledge, after.locale, decision.urgency(), &decision.raised_flag_ids)).await;
+    let mut composer = Composer::new(out, inputs.degraded.clone());
+    reply::compose(scene, (before, after), (inputs, decision), &mut composer).await?;
+    Ok(composer.finish())
 }
 
 /// A new message needs a consultation that goes on, at the version that its sender has seen.

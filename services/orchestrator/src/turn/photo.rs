@@ -78,9 +78,8 @@ impl Runner {
         let decision = policy::decide(scene.knowledge, &state, &inputs);
         let reading = inputs.photo.clone().unwrap_or_default();
         let decided = Decided { inputs: Some(inputs), decision: Some(decision) };
-        let kinds = [received].into_iter().chain(repinned).chain([Kind::Decided(decided.clone())]).collect();
-        let after = self.sessions.commit(&lock, before, scene.number, kinds).await?;
-        self.answer(scene, lock, (&state, &after), &decided, out).await?;
+        let kinds = [received].into_iter().chain(repinned).collect();
+        self.decide(scene, lock, (&state, before), (kinds, decided), out).await?;
         Ok(reading)
     }
 
@@ -104,7 +103,7 @@ impl Runner {
                 drop(lock);
                 replayed::tell(scene, state, (&decided, &replied), out).await;
             }
-            None => self.answer(scene, lock, (state, state), &decided, out).await?,
+            None => self.answer(scene, lock, state, &decided, out).await?,
         }
         Ok(reading)
     }

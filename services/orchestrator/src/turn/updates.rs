@@ -19,14 +19,45 @@ pub(crate) struct Updates {
     sender: mpsc::Sender<Result<SendMessageResponse, Status>>,
     /// Red flags already shown in this turn.
     shown: Mutex<Vec<String>>,
+    /// What must not be seen before something is on record; `None` while everything may.
+    held: Mutex<Option<Vec<Update>>>,
 }
 
 impl Updates {
     pub(crate) fn new(sender: mpsc::Sender<Result<SendMessageResponse, Status>>) -> Self {
-        Self { sender, shown: Mutex::default() }
+        Self { sender, shown: Mutex::default(), held: Mutex::default() }
+    }
+
+    /// From now on nothing is seen before [`Self::let_go`] is called.
+    pub(crate) fn hold(&self) {
+        self.held.lock().get_or_insert_default();
+    }
+
+    /// Sends what was held, in order. What comes meanwhile waits for its turn.
+    pub(crate) async fn let_go(&self) {
+        loop {
+            let held = match &mut *self.held.lock() {
+                Some(held) if !held.is_empty() => std::mem::take(held),
+                open => {
+                    *open = None;
+                    return;
+                }
+            };
+            for update in held {
+                self.deliver(update).await;
+            }
+        }
     }
 
     pub(crate) async fn send(&self, update: Update) {
+        if let Some(held) = &mut *self.held.lock() {
+            held.push(update);
+            return;
+        }
+        self.deliver(update).await;
+    }
+
+    async fn deliver(&self, update: Update) {
         // The turn is recorded whether or not somebody still listens.
         let _ = self.sender.send(Ok(response(update))).await;
     }

@@ -15,6 +15,7 @@ use wenzhen_orchestrator::server::turn_bounds;
 use wenzhen_orchestrator::store::{Append, ConsultationId, MemoryStore, Query, Store, StoreError, Summary};
 use wenzhen_orchestrator::{AccessRules, Agents, Budgets, Orchestrator, Settings};
 use wenzhen_proto::orchestrator::v1 as api;
+use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::orchestrator_service_client::OrchestratorServiceClient;
 use wenzhen_service::{Metrics, Services, in_process};
 
@@ -33,12 +34,13 @@ pub struct Fickle {
     /// Somebody began to delete.
     pub deleting: Notify,
     held: Mutex<Option<Held>>,
+    held_decision: Mutex<Option<Held>>,
 }
 
-/// A reader that has read and has not heard yet.
+/// A reader that has read and has not heard yet, or a writer whose write has come and is not on record.
 #[derive(Clone, Default)]
 pub struct Held {
-    /// It has read.
+    /// It has read, or the write has come.
     pub read: Arc<Notify>,
     /// It may go on.
     pub go_on: Arc<Notify>,
@@ -67,6 +69,13 @@ impl Fickle {
         held
     }
 
+    /// Holds the next decision before it is on record.
+    pub fn hold_decision(&self) -> Held {
+        let held = Held::default();
+        *self.held_decision.lock() = Some(held.clone());
+        held
+    }
+
     fn there(&self) -> Result<(), StoreError> {
         let away = self.away.load(Ordering::Relaxed);
         if away { Err(StoreError::Unavailable("as the test wants".into())) } else { Ok(()) }
@@ -76,6 +85,12 @@ impl Fickle {
 #[async_trait]
 impl Store for Fickle {
     async fn append(&self, append: Append) -> Result<(), StoreError> {
+        let decides = append.events.iter().any(|event| matches!(event.kind, Some(Kind::Decided(_))));
+        let held = if decides { self.held_decision.lock().take() } else { None };
+        if let Some(Held { read, go_on }) = held {
+            read.notify_one();
+            go_on.notified().await;
+        }
         self.there()?;
         self.store.append(append).await
     }
@@ -139,6 +154,8 @@ pub struct Patient {
 pub struct Told {
     /// Messages of red flags.
     pub flags: Vec<String>,
+    /// The reply as it was streamed.
+    pub text: String,
     /// The end of the turn.
     pub completed: Option<api::TurnCompleted>,
     /// The failure.
@@ -220,6 +237,7 @@ impl Told {
         use api::send_message_response::Update;
         match update.update {
             Some(Update::Urgency(raised)) => self.flags.extend(raised.red_flags.into_iter().map(|flag| flag.message)),
+            Some(Update::Text(piece)) => self.text.push_str(&piece.text),
             Some(Update::Completed(completed)) => self.completed = Some(completed),
             _ => {}
         }
