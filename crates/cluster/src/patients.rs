@@ -105,6 +105,7 @@ impl Patient {
             consultation_id: self.id.clone(),
             message_id: message_id.to_owned(),
             text: text.to_owned(),
+            seen_version: self.acknowledged.last().map(|(_, version)| *version),
             ..api::SendMessageRequest::default()
         };
         let request = self.authorised(request)?;

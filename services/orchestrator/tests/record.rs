@@ -72,6 +72,32 @@ async fn whoever_else_appends_is_caught_up_with() {
 }
 
 #[tokio::test]
+async fn whoever_has_seen_what_is_known_here_speaks_to_what_is_on_record_all_the_same() {
+    let store = Arc::new(Fickle::new(true));
+    let (here, there) = (orchestrator(store.clone(), &fakes()), orchestrator(store.clone(), &fakes()));
+    let mut patient = Patient::start(&here).await;
+    let mut elsewhere = patient.goes_to(&there);
+    let seen = patient.say("m1", "hm").await.completed.unwrap().version;
+    // Nobody else has spoken: what is known here holds.
+    let seen = patient.say_seeing("m2", "hm", Some(seen)).await.completed.unwrap().version;
+    // Now somebody has, and this process knows nothing of it.
+    let newer = elsewhere.say("m3", "hm").await.completed.unwrap();
+    let told = patient.say_seeing("m4", "hm", Some(seen)).await.completed.unwrap();
+    assert_eq!((told.turn, told.version > newer.version), (newer.turn + 1, true), "{told:?}");
+    // A message that was answered elsewhere is not answered again.
+    let again = elsewhere.say("m5", "hm").await.completed.unwrap();
+    let told = patient.say_seeing("m5", "hm", Some(told.version)).await.completed.unwrap();
+    assert_eq!((told.turn, told.version, told.replayed), (again.turn, again.version, true));
+    // What the store lost is said to be lost, and nothing is shown on top of it.
+    let mut events = store.store.read(patient.id(), 0, 100).await.unwrap();
+    events.truncate(2);
+    rewrite(&store.store, patient.id(), events).await;
+    let lost = patient.say_seeing("m6", "hm", Some(told.version)).await;
+    let reason = lost.failed.as_ref().and_then(status::reason);
+    assert_eq!((reason.as_deref(), lost.text.as_str()), (Some("RECORD_LOST"), ""), "{lost:?}");
+}
+
+#[tokio::test]
 async fn nothing_of_a_reply_is_seen_before_its_decision_is_on_record() {
     for lost in [true, false] {
         let store = Arc::new(Fickle::default());

@@ -28,7 +28,7 @@ use crate::review::Reviewer;
 use crate::sessions::{Lock, Sessions, today};
 use crate::state::State;
 use crate::store::{ConsultationId, Query, Store};
-use crate::turn::Runner;
+use crate::turn::{Basis, Runner};
 use crate::{Error, Knowledge};
 
 /// Consultations deleted at once when their time is over.
@@ -135,12 +135,33 @@ impl Orchestrator {
     /// The same, with the right to change it. Who may is known from what never changes; what does is read once, under
     /// the lock.
     async fn open_to_write(&self, metadata: &MetadataMap, id: &str) -> Result<(Open, Lock), Error> {
+        let (id, caller, lock) = self.lock(metadata, id).await?;
+        let state = self.sessions().load(id).await?;
+        Ok((Open { id, state, caller }, lock))
+    }
+
+    /// The same for the next turn of somebody who has seen the consultation at a version. Where that is the last that
+    /// is known here, it is read only while the turn is under way.
+    async fn open_to_speak(
+        &self,
+        metadata: &MetadataMap,
+        id: &str,
+        seen: Option<u64>,
+    ) -> Result<(Spoken, Lock), Error> {
+        let (id, caller, lock) = self.lock(metadata, id).await?;
+        let known = self.sessions().known(id).filter(|state| Some(state.version) == seen);
+        let basis = match known {
+            Some(state) => Basis::Known(state),
+            None => Basis::Read(self.sessions().load(id).await?),
+        };
+        Ok((Spoken { id, basis, caller }, lock))
+    }
+
+    async fn lock(&self, metadata: &MetadataMap, id: &str) -> Result<(ConsultationId, Caller, Lock), Error> {
         let id = context::consultation_id(id)?;
         let started = self.sessions().started(id).await?;
         let caller = self.0.access.caller(metadata, &started.token_sha256)?;
-        let lock = self.sessions().lock(id)?;
-        let state = self.sessions().load(id).await?;
-        Ok((Open { id, state, caller }, lock))
+        Ok((id, caller, self.sessions().lock(id)?))
     }
 
     /// The same for clinicians only.
@@ -151,6 +172,13 @@ impl Orchestrator {
             Caller::Patient => Err(Error::ClinicianOnly),
         }
     }
+}
+
+/// A consultation in which the caller speaks.
+struct Spoken {
+    id: ConsultationId,
+    basis: Basis,
+    caller: Caller,
 }
 
 /// A consultation that the caller may see.

@@ -38,7 +38,8 @@ impl Orchestrator {
         context::client_id("message_id", &request.message_id)?;
         context::words(&request.text)?;
         let known = self.known(&metadata, &request.consultation_id)?;
-        let (open, lock) = match self.open_to_write(&metadata, &request.consultation_id).await {
+        let seen = request.expected_version.or(request.seen_version);
+        let (open, lock) = match self.open_to_speak(&metadata, &request.consultation_id, seen).await {
             Err(error @ Error::Store(StoreError::Unavailable(_))) if bearer(&metadata).is_some() => {
                 return warned(self.0.runner.danger(known.as_deref(), &request.text), error);
             }
@@ -56,7 +57,7 @@ impl Orchestrator {
         };
         let (runner, deadline) = (self.0.runner.clone(), extensions.get::<Deadline>().copied());
         // Whoever speaks of danger goes before others, and is the last to be turned away.
-        let heard = runner.hear(&open.state, &message.text)?;
+        let heard = runner.hear(open.basis.state(), &message.text)?;
         let permit = match self.0.turns.admit(TURN, heard.priority, deadline).await {
             Err(shed) => return warned(heard.danger, shed.into()),
             Ok(permit) => permit,
@@ -64,7 +65,7 @@ impl Orchestrator {
         let (sender, updates) = mpsc::channel(UPDATES);
         let turn = async move {
             let out = Updates::new(sender);
-            if let Err(error) = runner.run(lock, open.state, (&message, heard), &out).await {
+            if let Err(error) = runner.run(lock, open.basis, (&message, heard), &out).await {
                 out.fail(error.into()).await;
             }
             drop(permit);

@@ -10,10 +10,12 @@
 //!
 //! A turn that was cut off goes on where it stopped when its message is sent again.
 
+mod ending;
 mod person;
 mod photo;
 mod replayed;
 mod scoring;
+mod thinking;
 mod understanding;
 mod updates;
 
@@ -21,23 +23,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::Request;
-use wenzhen_proto::clinical::v1::{Locale, RedFlag, Urgency};
-use wenzhen_proto::orchestrator::v1::event::Kind;
+use wenzhen_proto::clinical::v1::Urgency;
 use wenzhen_proto::orchestrator::v1::{
-    ConsultationStatus, Decided, Decision, DecisionKind, MessageReceived, Replied, SendMessageResponse, TurnCompleted,
-    UrgencyRaised, send_message_response::Update,
+    ConsultationStatus, SendMessageResponse, UrgencyRaised, send_message_response::Update,
 };
 use wenzhen_service::Priority;
 
-use crate::auth::{Caller, sha256};
+use crate::auth::sha256;
 use crate::metrics::TurnMetrics;
-use crate::reply::{self, Composer};
-use crate::sessions::{Lock, Prepared, Sessions};
+use crate::sessions::{Lock, Sessions};
 use crate::state::{Stage, State, Turn};
 use crate::store::StoreError;
-use crate::{Agents, Error, Knowledge, agents, policy, view};
+use crate::{Agents, Error, Knowledge, agents};
 
+pub(crate) use ending::{close, raised};
 pub(crate) use photo::Photo;
+pub(crate) use thinking::Basis;
 pub(crate) use updates::Updates;
 
 /// How long an input may wait for the agents before it goes on record alone, and a decision for the words of its reply.
@@ -111,189 +112,35 @@ impl Runner {
     pub(crate) async fn run(
         &self,
         lock: Lock,
-        state: Arc<State>,
+        basis: Basis,
         (message, heard): (&Message, Heard),
         out: &Updates,
     ) -> Result<(), Error> {
-        let knowledge = self.sessions.knowledge(&state)?.clone();
-        let scene = |number| Scene { knowledge: &knowledge, agents: &self.agents, number, priority: heard.priority };
+        let Some((lock, state)) = self.attempt(lock, basis, (message, heard), out).await? else { return Ok(()) };
+        let heard = self.hear(&state, &message.text)?;
+        self.attempt(lock, Basis::Read(state), (message, heard), out).await.map(drop)
+    }
+
+    async fn attempt(
+        &self,
+        lock: Lock,
+        basis: Basis,
+        (message, heard): (&Message, Heard),
+        out: &Updates,
+    ) -> Result<Option<thinking::Moved>, Error> {
+        let state = basis.state();
+        let knowledge = self.sessions.knowledge(state)?.clone();
+        let priority = heard.priority;
+        let scene = |number| Scene { knowledge: &knowledge, agents: &self.agents, number, priority };
         match state.turn_of(&message.id).cloned() {
             Some(turn) if *turn.text_sha256 != sha256(message.text.as_bytes()) => Err(Error::MessageReused),
-            Some(turn) => self.again(&scene(turn.number), lock, &state, (&turn, message, heard), out).await,
+            Some(turn) => self.again(&scene(turn.number), lock, &basis, (&turn, message, heard), out).await,
             None => {
-                refuse_late(&state, message)?;
-                self.fresh(&scene(state.next_turn()), lock, &state, (message, heard), out).await
+                refuse_late(state, message)?;
+                let said = (heard, message.text.as_str(), Some(thinking::received(message)));
+                self.think(&scene(state.next_turn()), lock, &basis, said, out).await
             }
         }
-    }
-
-    async fn fresh(
-        &self,
-        scene: &Scene<'_>,
-        lock: Lock,
-        state: &Arc<State>,
-        (message, heard): (&Message, Heard),
-        out: &Updates,
-    ) -> Result<(), Error> {
-        let received = Kind::MessageReceived(MessageReceived {
-            message_id: message.id.clone(),
-            text_sha256: sha256(message.text.as_bytes()).to_vec(),
-            text: message.text.clone(),
-        });
-        self.think(scene, lock, state, (heard, &message.text, Some(received)), out).await
-    }
-
-    /// From the words to the reply. An input that the agents read at once goes on record together with
-    /// the decision; where they take longer, or there is danger, it goes first and on its own.
-    async fn think(
-        &self,
-        scene: &Scene<'_>,
-        lock: Lock,
-        before: &Arc<State>,
-        (heard, text, received): (Heard, &str, Option<Kind>),
-        out: &Updates,
-    ) -> Result<(), Error> {
-        let Heard { words, danger, .. } = heard;
-        let dangerous = danger.is_some();
-        // Before anything that may fail or take time: the store may be away.
-        out.urgency(danger).await;
-        let said = understanding::Said { text, locale: words.locale };
-        let patience = if dangerous { Duration::ZERO } else { RECORD_WAITS };
-        let understood = understanding::understand(scene, before, said, out);
-        tokio::pin!(understood);
-        let at_once = tokio::time::timeout(patience, &mut understood).await;
-        let (recorded, pending, mut inputs) = match (at_once, received) {
-            (Ok(inputs), received) => (before.clone(), received, inputs),
-            (Err(_), received) => {
-                let record = self.record(&lock, before, scene.number, received);
-                let (recorded, inputs) = tokio::join!(record, understood);
-                (recorded?, None, inputs)
-            }
-        };
-        words.enter(&mut inputs);
-        let state = match &pending {
-            Some(received) => Arc::new(self.sessions.preview(&recorded, scene.number, received.clone())?),
-            None => recorded.clone(),
-        };
-        let repinned = scoring::advance(scene, &state, &mut inputs, out).await;
-        let decision = policy::decide(scene.knowledge, &state, &inputs);
-        let decided = Decided { inputs: Some(inputs), decision: Some(decision) };
-        let kinds: Vec<Kind> = pending.into_iter().chain(repinned).collect();
-        self.decide(scene, lock, (&state, &recorded), (kinds, decided), out).await
-    }
-
-    /// Words the reply to a decision, and records both: together where the words come at once and there is no danger,
-    /// else the decision first, while the reply is worded. Nothing of the reply is seen before.
-    async fn decide(
-        &self,
-        scene: &Scene<'_>,
-        lock: Lock,
-        (before, recorded): (&State, &State),
-        (mut kinds, decided): (Vec<Kind>, Decided),
-        out: &Updates,
-    ) -> Result<(), Error> {
-        kinds.push(Kind::Decided(decided.clone()));
-        let prepared = self.sessions.prepare(&lock, recorded, scene.number, kinds)?;
-        let after = prepared.state().clone();
-        let danger = scene.priority == Priority::Urgent || after.urgency > Urgency::Today;
-        out.hold();
-        let worded = word(scene, (before, &after), &decided, out);
-        tokio::pin!(worded);
-        match tokio::time::timeout(if danger { Duration::ZERO } else { RECORD_WAITS }, &mut worded).await {
-            Ok(Ok(replied)) => {
-                let reply = Kind::Replied(replied.clone());
-                let prepared = self.sessions.further(prepared, scene.number, reply)?;
-                let last = self.sessions.store_prepared(&lock, prepared).await?;
-                self.tell(scene, lock, &last, (&decided, &replied), out).await;
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                self.sessions.store_prepared(&lock, prepared).await?;
-                Err(error)
-            }
-            Err(_) => {
-                let replied = self.meanwhile((&lock, prepared), worded, out).await?;
-                self.conclude(scene, lock, &after, (&decided, replied), out).await
-            }
-        }
-    }
-
-    /// Records a decision while its reply is worded; shows what there is of the reply from then on.
-    async fn meanwhile(
-        &self,
-        (lock, prepared): (&Lock, Prepared),
-        worded: impl Future<Output = Result<Replied, Error>>,
-        out: &Updates,
-    ) -> Result<Replied, Error> {
-        let stored = async {
-            self.sessions.store_prepared(lock, prepared).await?;
-            out.let_go().await;
-            Ok::<_, Error>(())
-        };
-        tokio::pin!(stored, worded);
-        // A reply to what could not be recorded is given up; a record that was begun is not.
-        tokio::select! {
-            biased;
-            stored = &mut stored => { stored?; worded.await }
-            replied = &mut worded => { stored.await?; replied }
-        }
-    }
-
-    /// Puts an input on record, where it is not there yet.
-    async fn record(
-        &self,
-        lock: &Lock,
-        before: &Arc<State>,
-        turn: u32,
-        received: Option<Kind>,
-    ) -> Result<Arc<State>, Error> {
-        match received {
-            Some(received) => self.sessions.commit(lock, before, turn, vec![received]).await,
-            None => Ok(before.clone()),
-        }
-    }
-
-    /// Words, guards, streams and records the reply to a decision that is on record.
-    async fn answer(
-        &self,
-        scene: &Scene<'_>,
-        lock: Lock,
-        state: &Arc<State>,
-        decided: &Decided,
-        out: &Updates,
-    ) -> Result<(), Error> {
-        let replied = word(scene, (state, state), decided, out).await?;
-        self.conclude(scene, lock, state, (decided, replied), out).await
-    }
-
-    /// Records a reply and tells how the turn ended.
-    async fn conclude(
-        &self,
-        scene: &Scene<'_>,
-        lock: Lock,
-        after: &State,
-        (decided, replied): (&Decided, Replied),
-        out: &Updates,
-    ) -> Result<(), Error> {
-        let last = self.sessions.commit(&lock, after, scene.number, vec![Kind::Replied(replied.clone())]).await?;
-        self.tell(scene, lock, &last, (decided, &replied), out).await;
-        Ok(())
-    }
-
-    /// Shows what is on record now, and how the turn ended.
-    async fn tell(
-        &self,
-        scene: &Scene<'_>,
-        lock: Lock,
-        last: &State,
-        (decided, replied): (&Decided, &Replied),
-        out: &Updates,
-    ) {
-        let kind = decided.decision.as_ref().map_or(DecisionKind::Unspecified, Decision::kind);
-        self.metrics.answered(kind, &replied.degraded);
-        drop(lock);
-        out.let_go().await;
-        close(out, last, scene.number, decided, replied, false).await;
     }
 
     /// The same message again: replay what happened, or go on where the turn was cut off.
@@ -301,45 +148,28 @@ impl Runner {
         &self,
         scene: &Scene<'_>,
         lock: Lock,
-        state: &Arc<State>,
+        basis: &Basis,
         (turn, message, heard): (&Turn, &Message, Heard),
         out: &Updates,
-    ) -> Result<(), Error> {
-        match turn.stage {
-            Stage::Received => self.think(scene, lock, state, (heard, &message.text, None), out).await,
-            Stage::Decided | Stage::Replied => {
-                let past = replayed::Past::read(&self.sessions, lock.id(), turn).await?;
-                match (past.decided, past.replied) {
-                    (Some(decided), Some(replied)) => {
-                        drop(lock);
-                        replayed::tell(scene, state, (&decided, &replied), out).await;
-                        Ok(())
-                    }
-                    (Some(decided), None) if turn.stage == Stage::Decided => {
-                        self.answer(scene, lock, state, &decided, out).await
-                    }
-                    // It is not answered a second time.
-                    _ => Err(StoreError::Damaged("a turn is not whole".into()).into()),
-                }
-            }
+    ) -> Result<Option<thinking::Moved>, Error> {
+        if turn.stage == Stage::Received {
+            return self.think(scene, lock, basis, (heard, &message.text, None), out).await;
         }
+        let state = self.sessions.load(lock.id()).await?;
+        let past = replayed::Past::read(&self.sessions, lock.id(), turn).await?;
+        match (past.decided, past.replied) {
+            (Some(decided), Some(replied)) => {
+                drop(lock);
+                replayed::tell(scene, &state, (&decided, &replied), out).await;
+            }
+            (Some(decided), None) if turn.stage == Stage::Decided => {
+                self.answer(scene, lock, &state, &decided, out).await?;
+            }
+            // It is not answered a second time.
+            _ => return Err(StoreError::Damaged("a turn is not whole".into()).into()),
+        }
+        Ok(None)
     }
-}
-
-/// Words, guards and streams the reply to a decision.
-async fn word(
-    scene: &Scene<'_>,
-    (before, after): (&State, &State),
-    decided: &Decided,
-    out: &Updates,
-) -> Result<Replied, Error> {
-    let (Some(inputs), Some(decision)) = (&decided.inputs, &decided.decision) else {
-        return Err(StoreError::Damaged("a decision is not whole".into()).into());
-    };
-    out.urgency(raised(scene.knowledge, after.locale, decision.urgency(), &decision.raised_flag_ids)).await;
-    let mut composer = Composer::new(out, inputs.degraded.clone());
-    reply::compose(scene, (before, after), (inputs, decision), &mut composer).await?;
-    Ok(composer.finish())
 }
 
 /// A new message needs a consultation that goes on, at the version that its sender has seen.
@@ -355,49 +185,6 @@ fn refuse_late(state: &State, message: &Message) -> Result<(), Error> {
         Some(expected) if expected != state.version => Err(Error::VersionMismatch { expected, actual: state.version }),
         _ => Ok(()),
     }
-}
-
-/// The update that shows red flags; `None` when none rose.
-pub(crate) fn raised(
-    knowledge: &Knowledge,
-    locale: Locale,
-    urgency: Urgency,
-    flags: &[String],
-) -> Option<UrgencyRaised> {
-    let locale = knowledge.locale(locale);
-    let mut red_flags: Vec<RedFlag> = flags
-        .iter()
-        .filter_map(|id| knowledge.pack.safety.red_flags.iter().find(|flag| flag.id == *id))
-        .map(|flag| RedFlag {
-            id: flag.id.clone(),
-            urgency: policy::urgency(flag.level) as i32,
-            message: flag.message.text(locale).to_owned(),
-        })
-        .collect();
-    red_flags.sort_by_key(|flag| std::cmp::Reverse(flag.urgency));
-    (!red_flags.is_empty()).then_some(UrgencyRaised { urgency: urgency as i32, red_flags })
-}
-
-/// The last update of a turn.
-pub(crate) async fn close(out: &Updates, state: &State, turn: u32, decided: &Decided, replied: &Replied, again: bool) {
-    if let Some(question) = &replied.question {
-        out.send(Update::Question(question.clone())).await;
-    }
-    if let Some(diagnosis) = &replied.diagnosis {
-        let shown = view::diagnosis(state.diagnosis.as_deref().unwrap_or(diagnosis), &Caller::Patient);
-        out.send(Update::Diagnosis(shown)).await;
-    }
-    out.send(Update::Completed(TurnCompleted {
-        turn,
-        version: state.version,
-        decision: decided.decision.as_ref().map_or(0, |d| d.kind),
-        degraded: replied.degraded.clone(),
-        text: replied.text.clone(),
-        urgency: state.urgency as i32,
-        ended: state.status == ConsultationStatus::Ended,
-        replayed: again,
-    }))
-    .await;
 }
 
 /// A response with one update.

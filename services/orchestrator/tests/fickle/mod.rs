@@ -199,10 +199,16 @@ impl Patient {
 
     /// Says something, to the end of the turn.
     pub async fn say(&mut self, message_id: &str, text: &str) -> Told {
+        self.say_seeing(message_id, text, None).await
+    }
+
+    /// The same by somebody who has seen the consultation at a version.
+    pub async fn say_seeing(&mut self, message_id: &str, text: &str, seen_version: Option<u64>) -> Told {
         let request = self.request(api::SendMessageRequest {
             consultation_id: self.id.clone(),
             message_id: message_id.into(),
             text: text.into(),
+            seen_version,
             ..Default::default()
         });
         let mut told = Told::default();
