@@ -6,7 +6,7 @@ use std::time::Duration;
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{Decided, MessageReceived};
 
-use super::{Heard, Message, RECORD_WAITS, Runner, Scene, Updates, scoring, understanding};
+use super::{Heard, Message, RECORD_WAITS, Runner, Scene, Updates, understanding};
 use crate::auth::sha256;
 use crate::sessions::Lock;
 use crate::state::State;
@@ -60,7 +60,7 @@ impl Runner {
         // Before anything that may fail or take time: the store may be away.
         out.urgency(danger).await;
         let said = understanding::Said { text, locale: words.locale };
-        let understood = understanding::understand(scene, before, said, out);
+        let understood = understanding::understand(scene, before, (said, words), out);
         tokio::pin!(understood);
         let at_once = tokio::time::timeout(patience, &mut understood);
         let (now, at_once) = tokio::join!(self.read(&lock, basis), at_once);
@@ -68,20 +68,18 @@ impl Runner {
         if now.version != before.version {
             return Ok(Some((lock, now)));
         }
-        let (recorded, pending, mut inputs) = match (at_once, received) {
-            (Ok(inputs), received) => (before.clone(), received, inputs),
+        let (recorded, pending, (inputs, repinned)) = match (at_once, received) {
+            (Ok(understood), received) => (before.clone(), received, understood),
             (Err(_), received) => {
                 let record = self.record(&lock, before, scene.number, received);
-                let (recorded, inputs) = tokio::join!(record, understood);
-                (recorded?, None, inputs)
+                let (recorded, understood) = tokio::join!(record, understood);
+                (recorded?, None, understood)
             }
         };
-        words.enter(&mut inputs);
         let state = match &pending {
             Some(received) => Arc::new(self.sessions.preview(&recorded, scene.number, received.clone())?),
             None => recorded.clone(),
         };
-        let repinned = scoring::advance(scene, &state, &mut inputs, out).await;
         let decision = policy::decide(scene.knowledge, &state, &inputs);
         let decided = Decided { inputs: Some(inputs), decision: Some(decision) };
         let kinds: Vec<Kind> = pending.into_iter().chain(repinned).collect();

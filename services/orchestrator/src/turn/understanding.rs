@@ -3,12 +3,13 @@
 use wenzhen_language::Utterance;
 use wenzhen_language::redflag::ScreenContext;
 use wenzhen_pack::{FindingIx, Locale};
-use wenzhen_proto::clinical::v1::{Agent, Degradation, FindingState, PatientContext, Sex};
+use wenzhen_proto::clinical::v1::{Agent, Degradation, FindingState, PatientContext, Pins, Sex};
 use wenzhen_proto::empathy::v1::{AssessRequest, AssessResponse};
 use wenzhen_proto::guidance::v1::{InterpretRequest, InterpretResponse};
+use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{AgentVersion, DecisionInputs, Stage, UrgencyRaised};
 
-use super::{Scene, Updates, raised, unheard};
+use super::{Scene, Updates, raised, scoring, unheard};
 use crate::agents::call;
 use crate::knowledge::from_locale;
 use crate::state::State;
@@ -123,11 +124,38 @@ impl Said<'_> {
     }
 }
 
-/// Guidance and empathy side by side.
-pub(super) async fn understand(scene: &Scene<'_>, state: &State, said: Said<'_>, out: &Updates) -> DecisionInputs {
-    let work = async { tokio::join!(interpret(scene, state, said), assess(scene, state, said)) };
-    let (interpreted, assessed) = out.during(Stage::Interpreting, work).await;
+/// What the agents make of the words: guidance reads them and the graph scores what it read, with empathy beside both.
+/// Gives what the decision is made from, and what is to go on record where the consultation was pinned anew.
+pub(super) async fn understand(
+    scene: &Scene<'_>,
+    state: &State,
+    (said, words): (Said<'_>, Words),
+    out: &Updates,
+) -> (DecisionInputs, Option<Kind>) {
+    let scored = async {
+        let mut inputs = read(scene, state, said, out).await;
+        words.enter(&mut inputs);
+        let repinned = scoring::advance(scene, state, &mut inputs, out).await;
+        (inputs, repinned)
+    };
+    let assessed = out.during(Stage::Interpreting, assess(scene, state, said));
+    let ((mut inputs, repinned), assessed) = tokio::join!(scored, assessed);
+    match assessed {
+        Ok(felt) => {
+            inputs.emotion = felt.assessment;
+            inputs.preface = felt.preface;
+            inputs.degraded.extend(felt.degraded);
+            inputs.versions.extend(made_by(Agent::Empathy, felt.pins));
+        }
+        Err(why) => inputs.degraded.push(why),
+    }
+    (inputs, repinned)
+}
+
+/// What guidance reads in the words, or the orchestrator itself where guidance is away.
+async fn read(scene: &Scene<'_>, state: &State, said: Said<'_>, out: &Updates) -> DecisionInputs {
     let mut degraded = Vec::new();
+    let interpreted = out.during(Stage::Interpreting, interpret(scene, state, said)).await;
     let mut read = interpreted.unwrap_or_else(|why| {
         degraded.push(why);
         fallback(scene, state, said)
@@ -139,13 +167,7 @@ pub(super) async fn understand(scene: &Scene<'_>, state: &State, said: Said<'_>,
         }
         super::person::complete(scene.knowledge, &question.context_field, (said.text, said.written()), &mut read);
     }
-    let felt = assessed.unwrap_or_else(|why| {
-        degraded.push(why);
-        AssessResponse::default()
-    });
-    degraded.extend(read.degraded.into_iter().chain(felt.degraded));
-    let versions = [(Agent::Guidance, read.pins), (Agent::Empathy, felt.pins)];
-    let versions = versions.into_iter().filter(|(_, pins)| pins.is_some());
+    degraded.extend(read.degraded);
     DecisionInputs {
         locale: from_locale(said.locale) as i32,
         intent: read.intent,
@@ -153,14 +175,17 @@ pub(super) async fn understand(scene: &Scene<'_>, state: &State, said: Said<'_>,
         withdrawn_finding_ids: read.withdrawn_finding_ids,
         ambiguity_ids: read.ambiguous.into_iter().map(|a| a.ambiguity_id).collect(),
         patient: read.patient,
-        emotion: felt.assessment,
-        preface: felt.preface,
         explain_finding_ids: read.explain_finding_ids,
         explain_condition_ids: read.explain_condition_ids,
         degraded,
-        versions: versions.map(|(agent, pins)| AgentVersion { agent: agent as i32, pins }).collect(),
+        versions: made_by(Agent::Guidance, read.pins).into_iter().collect(),
         ..DecisionInputs::default()
     }
+}
+
+/// Whose answer it was, where it says.
+fn made_by(agent: Agent, pins: Option<Pins>) -> Option<AgentVersion> {
+    pins.map(|pins| AgentVersion { agent: agent as i32, pins: Some(pins) })
 }
 
 async fn interpret(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<InterpretResponse, Degradation> {

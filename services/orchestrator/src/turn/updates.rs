@@ -19,13 +19,15 @@ pub(crate) struct Updates {
     sender: mpsc::Sender<Result<SendMessageResponse, Status>>,
     /// Red flags already shown in this turn.
     shown: Mutex<Vec<String>>,
+    /// Stages that were told.
+    told: Mutex<Vec<Stage>>,
     /// What must not be seen before something is on record; `None` while everything may.
     held: Mutex<Option<Vec<Update>>>,
 }
 
 impl Updates {
     pub(crate) fn new(sender: mpsc::Sender<Result<SendMessageResponse, Status>>) -> Self {
-        Self { sender, shown: Mutex::default(), held: Mutex::default() }
+        Self { sender, shown: Mutex::default(), told: Mutex::default(), held: Mutex::default() }
     }
 
     /// From now on nothing is seen before [`Self::let_go`] is called.
@@ -83,13 +85,24 @@ impl Updates {
         }
     }
 
-    /// Waits for a stage and says so when it takes long.
+    async fn progress(&self, stage: Stage) {
+        {
+            let mut told = self.told.lock();
+            if told.contains(&stage) {
+                return;
+            }
+            told.push(stage);
+        }
+        self.send(Update::Progress(Progress { stage: stage as i32 })).await;
+    }
+
+    /// Waits for a stage and says so when it takes long, once in a turn.
     pub(crate) async fn during<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         match tokio::time::timeout(WORTH_TELLING, &mut work).await {
             Ok(done) => done,
             Err(_) => {
-                self.send(Update::Progress(Progress { stage: stage as i32 })).await;
+                self.progress(stage).await;
                 work.await
             }
         }
