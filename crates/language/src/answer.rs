@@ -72,6 +72,10 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
         return None;
     }
     let (state, mild) = state(&has, severity.is_some())?;
+    // `有点担心`, `很害怕`: of what, is not said; it is not said that anything is there.
+    if state == State::Present && has(Class::RemedyPrefix) {
+        return None;
+    }
     let formerly = has(Class::Past) && !has(Class::Now);
     if formerly && state == State::Denied {
         // That it was not so before says nothing of now.
