@@ -72,8 +72,9 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
         return None;
     }
     let (state, mild) = state(&has, severity.is_some())?;
-    // `有点担心`, `很害怕`: of what, is not said; it is not said that anything is there.
-    if state == State::Present && has(Class::RemedyPrefix) {
+    // `有点担心`, `很害怕`: of what, is not said; `有药`, `我有孩子`: it is something else that is there.
+    let beside = has(Class::RemedyPrefix) || has(Class::RemedySuffix) || owns(tokens);
+    if state == State::Present && beside {
         return None;
     }
     let formerly = has(Class::Past) && !has(Class::Now);
@@ -94,6 +95,14 @@ pub(crate) fn read(lexicon: &Lexicon, units: &[Unit], tokens: &[Token], clause: 
         && !has(Class::Negator)
         && !has(Class::NegatorOne);
     Some(Bare { scope: Scope::Asked, state, severity, past, well })
+}
+
+/// Whether it is somebody that the speaker has (`我有两个孩子`).
+fn owns(tokens: &[Token]) -> bool {
+    let has = tokens.iter().position(|t| t.kind.is(Class::Affirm));
+    let somebody =
+        tokens.iter().rposition(|t| matches!(t.kind, Kind::Subject { who, .. } if who != crate::Subject::SelfPatient));
+    has.zip(somebody).is_some_and(|(has, somebody)| has < somebody)
 }
 
 /// The state that the words give, and whether it is there only a little; `degree`: one is named.

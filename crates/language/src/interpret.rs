@@ -41,11 +41,9 @@ impl Interpreter {
         let candidates = u.clarifying.and_then(|i| self.pack.ambiguities.get(i)).map(|a| a.candidates.as_slice());
         let asked: &[FindingIx] = candidates.unwrap_or(u.asked);
         let units = self.lexicon.vocabulary.read(&normalised.text);
-        Reader::new(&self.pack, &self.lexicon, locale, asked, u.clarifying.is_some()).read(&units).finish(
-            &normalised,
-            u.text,
-            &units,
-        )
+        let mut reader = Reader::new(&self.pack, &self.lexicon, locale, asked, u.clarifying.is_some());
+        reader.of_self = u.of_self;
+        reader.read(&units).finish(&normalised, u.text, &units)
     }
 
     /// What a message of nothing but numbers picks.

@@ -75,8 +75,12 @@ impl Reader<'_> {
     }
 
     /// Who the patient is, as far as this utterance tells: the child that somebody speaks for,
-    /// else the speaker, else the one person that something is said of.
+    /// else the speaker, else the one person that something is said of. Where the speaker is known
+    /// to be the patient only a correction says otherwise.
     fn patient(&self) -> Option<Subject> {
+        if self.of_self && !self.tokens.iter().any(|t| t.kind.is(Class::Correction)) {
+            return Some(Subject::SelfPatient);
+        }
         let said = || self.drafts.iter().chain(&self.answers).filter(|d| !d.open);
         let by = |subject: Option<Subject>| said().any(|d| d.who.subject == subject && !d.who.relative);
         let own = said().any(|d| d.who.subject == Some(Subject::SelfPatient) && d.state == State::Present);

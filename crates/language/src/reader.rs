@@ -46,6 +46,8 @@ pub(crate) struct Reader<'a> {
     pub deny_rest: bool,
     /// Words that left out what they speak of were completed from the question.
     pub answered: bool,
+    /// The speaker is known to be the patient.
+    pub of_self: bool,
     /// How often the words were put beside something to be read again.
     pub depth: usize,
     carry: Carry,
@@ -101,6 +103,7 @@ impl<'a> Reader<'a> {
             whole: None,
             deny_rest: false,
             answered: false,
+            of_self: false,
             depth: 0,
             carry: Carry::default(),
             topic: None,

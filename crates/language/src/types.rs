@@ -17,6 +17,8 @@ pub struct Utterance<'a> {
     pub quick_answers: &'a [String],
     /// The language of the consultation, where it is settled.
     pub locale: Option<Locale>,
+    /// It is settled that the speaker is the patient: what others have is not recorded as the patient's.
+    pub of_self: bool,
 }
 
 /// Everything that was understood.

@@ -19,6 +19,9 @@ struct Row {
     clarifying: Option<String>,
     #[serde(default)]
     quick_answers: Vec<String>,
+    /// It was settled before that the speaker is the patient.
+    #[serde(default)]
+    of_self: bool,
     #[serde(default)]
     expect: Expect,
     intent: Option<String>,
@@ -70,7 +73,14 @@ fn check(interpreter: &Interpreter, row: &Row) -> Vec<String> {
     if asked.len() != row.asked.len() || clarifying.is_some() != row.clarifying.is_some() {
         wrong.push("asks what the pack does not have".to_owned());
     }
-    let u = Utterance { text: &row.text, asked: &asked, clarifying, quick_answers: &row.quick_answers, locale: None };
+    let u = Utterance {
+        text: &row.text,
+        asked: &asked,
+        clarifying,
+        quick_answers: &row.quick_answers,
+        locale: None,
+        of_self: row.of_self,
+    };
     let found = interpreter.interpret(&u);
     let said = &found.observations;
     let severity = |want: Severity| ids(pack, said, |o| o.severity == Some(want));

@@ -24,6 +24,8 @@ pub struct Interpret {
     pub clarifying: Option<usize>,
     /// Language, when it is known.
     pub locale: Option<Locale>,
+    /// It is settled that the speaker is the patient.
+    pub of_self: bool,
 }
 
 /// An `Ask` request as checked against its pack.
@@ -64,7 +66,8 @@ pub fn interpret(pack: &Pack, request: &InterpretRequest) -> Result<Interpret, E
     let clarifying = check.ambiguity(pack, "clarifying_id", &request.clarifying_id);
     let locale = check.locale(request.locale);
     check.quick_answers(&request.quick_answers);
-    check.done(Interpret { asked, clarifying, locale })
+    let of_self = check.subject(request.subject) == clinical::Subject::Self_;
+    check.done(Interpret { asked, clarifying, locale, of_self })
 }
 
 /// Checks an `Ask` request.
@@ -79,11 +82,7 @@ pub fn ask(pack: &Pack, request: &AskRequest) -> Result<Ask, Error> {
     if request.locale == i32::from(clinical::Locale::Unspecified) {
         check.fail("locale", "required");
     }
-    let subject = clinical::Subject::try_from(request.subject);
-    if subject.is_err() {
-        check.fail("subject", "a value of the enumeration");
-    }
-    let subject = proto::subject(subject.unwrap_or_default());
+    let subject = proto::subject(check.subject(request.subject));
     // Without a language there is a violation, so that this default is never used.
     let locale = locale.unwrap_or_else(|| pack.manifest.default_locale());
     check.done(Ask { findings, ambiguity, locale, subject })
@@ -154,6 +153,13 @@ impl Check {
             self.fail(field, "an ambiguity of the pinned pack");
         }
         found
+    }
+
+    fn subject(&mut self, subject: i32) -> clinical::Subject {
+        clinical::Subject::try_from(subject).unwrap_or_else(|_| {
+            self.fail("subject", "a value of the enumeration");
+            clinical::Subject::Unspecified
+        })
     }
 
     fn locale(&mut self, locale: i32) -> Option<Locale> {

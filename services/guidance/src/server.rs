@@ -81,6 +81,7 @@ impl GuidanceServer {
             clarifying: checked.clarifying,
             quick_answers: &request.quick_answers,
             locale: checked.locale,
+            of_self: checked.of_self,
         });
         let mut response = proto::interpretation(pack, &understood, request.turn);
         response.pins = Some(proto::builtin_pins(pack, epoch));

@@ -3,7 +3,7 @@
 use wenzhen_language::Utterance;
 use wenzhen_language::redflag::ScreenContext;
 use wenzhen_pack::{FindingIx, Locale};
-use wenzhen_proto::clinical::v1::{Agent, Degradation, FindingState, PatientContext, Pins, Sex};
+use wenzhen_proto::clinical::v1::{Agent, Degradation, FindingState, PatientContext, Pins, Sex, Subject};
 use wenzhen_proto::empathy::v1::{AssessRequest, AssessResponse};
 use wenzhen_proto::guidance::v1::{InterpretRequest, InterpretResponse};
 use wenzhen_proto::orchestrator::v1::event::Kind;
@@ -198,6 +198,7 @@ async fn interpret(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<I
         locale: from_locale(said.written()) as i32,
         turn: scene.number,
         quick_answers: question.map(|q| q.quick_answers.clone()).unwrap_or_default(),
+        subject: state.patient.subject,
     };
     let (mut client, budget) = (scene.agents.guidance.clone(), scene.agents.budgets.understand);
     call(Agent::Guidance, budget, client.interpret(scene.request(request, budget))).await
@@ -224,7 +225,8 @@ fn fallback(scene: &Scene<'_>, state: &State, said: Said<'_>) -> InterpretRespon
     let clarifying = question.and_then(|q| pack.ambiguities.iter().position(|a| a.id == q.ambiguity_id));
     let quick_answers = question.map(|q| q.quick_answers.as_slice()).unwrap_or_default();
     let locale = Some(said.written());
-    let utterance = Utterance { text: said.text, asked: &asked, clarifying, locale, quick_answers };
+    let of_self = state.patient.subject() == Subject::Self_;
+    let utterance = Utterance { text: said.text, asked: &asked, clarifying, locale, quick_answers, of_self };
     let read = scene.knowledge.interpreter.interpret(&utterance);
     InterpretResponse { pins: None, ..wenzhen_language::proto::interpretation(pack, &read, scene.number) }
 }
