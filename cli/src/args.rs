@@ -188,6 +188,11 @@ pub enum BenchCommand {
     Vision(BenchVisionArgs),
 }
 
+/// A number with bounds.
+fn between(least: u64, most: u64) -> clap::builder::RangedU64ValueParser<usize> {
+    clap::builder::RangedU64ValueParser::new().range(least..=most)
+}
+
 /// Options of `bench llm`.
 #[derive(Args, Debug, Clone)]
 pub struct BenchLlmArgs {
@@ -195,20 +200,20 @@ pub struct BenchLlmArgs {
     #[arg(long)]
     pub model: PathBuf,
     /// Tokens of each prompt
-    #[arg(long, default_value = "256")]
+    #[arg(long, default_value = "256", value_parser = between(1, 131_072))]
     pub prompt: usize,
     /// Tokens that each sequence goes on by
-    #[arg(long, default_value = "64")]
+    #[arg(long, default_value = "64", value_parser = between(1, 131_072))]
     pub generate: usize,
     /// Sequences at once, one measurement each
-    #[arg(long, value_delimiter = ',', default_value = "1,4,8,16")]
+    #[arg(long, value_delimiter = ',', default_value = "1,4,8,16", value_parser = between(1, 256))]
     pub batch: Vec<usize>,
     /// Round the weights to 8 bits
     #[arg(long)]
     pub eight_bits: bool,
-    /// Leave out what reusing a shared beginning saves
-    #[arg(long)]
-    pub no_shared: bool,
+    /// Tokens of the beginning that eight consultations share, to measure what reusing it saves; 0 leaves it out
+    #[arg(long, value_name = "TOKENS", default_value = "600", value_parser = between(0, 16_384))]
+    pub shared_prefix: usize,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

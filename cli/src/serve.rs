@@ -22,6 +22,7 @@ const NAMES: [&str; 6] = ["orchestrator", "kg", "guidance", "expert", "empathy",
 /// # Errors
 /// When an address is taken, a pack does not load or the store cannot be opened: nothing is served then.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    args.engine.check()?;
     let stop = shutdown::on_signals()?;
     let listeners = bind(args.listen).await?;
     let packs = packs::load(&args.data.packs)?;

@@ -68,6 +68,7 @@ def secret_keys(rendered: Rendered, name: str) -> set[str] | None:
 def sources(rendered: Rendered, workload: Workload) -> None:
     """ConfigMaps and Secrets that a workload takes in exist, and so do the files that its settings name."""
     files: dict[str, set[str]] = {}
+    claimed: list[str] = []
     for volume in workload.pod.get("volumes", []):
         keys: set[str] | None = set()
         if "configMap" in volume:
@@ -75,6 +76,11 @@ def sources(rendered: Rendered, workload: Workload) -> None:
             keys = set(config.get("data", {})) if config else None
         elif "secret" in volume:
             keys = secret_keys(rendered, volume["secret"]["secretName"])
+        elif "persistentVolumeClaim" in volume:
+            # What lies in it, nobody here can know.
+            claim = rendered.named("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
+            keys = set() if claim else None
+            claimed += [mount["mountPath"] + "/" for mount in workload.mounts() if mount["name"] == volume["name"]]
         if keys is None:
             rendered.find("source", workload.doc, f"the volume {volume['name']} is of something that does not exist")
         for mount in workload.mounts():
@@ -91,7 +97,8 @@ def sources(rendered: Rendered, workload: Workload) -> None:
     for name, value in workload.env().items():
         if value and value.startswith("/"):
             folder, _, file = value.rpartition("/")
-            if file not in files.get(folder, set()):
+            held = any(value.startswith(path) for path in claimed)
+            if not held and file not in files.get(folder, set()):
                 rendered.find("source", workload.doc, f"{name}={value} is no file that is mounted")
     for word in workload.container.get("command", []):
         folder, _, file = word.rpartition("/")

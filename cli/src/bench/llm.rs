@@ -17,7 +17,7 @@ pub async fn llm(args: BenchLlmArgs) -> anyhow::Result<()> {
         generate: args.generate,
         batches: args.batch,
         form: if args.eight_bits { Form::Q8 } else { Form::Stored },
-        shared: !args.no_shared,
+        shared: args.shared_prefix,
     };
     let report = measure(&args.model, &plan).await?;
     let mut out = std::io::stdout().lock();
@@ -58,8 +58,13 @@ fn table(report: &Report) -> String {
     if let Some(shared) = &report.shared {
         text.push_str(&format!(
             "\neight consultations of {} tokens that begin the same way, mean time to the first token:\n\
-             {:.0} ms without reuse, {:.0} ms when they come first, {:.0} ms when others came before\n",
-            shared.prompt_tokens, shared.without_reuse_ms, shared.cold_ms, shared.warm_ms,
+             {:.0} ms without reuse, {:.0} ms when they come first ({:.0}%), {:.0} ms when others came before ({:.0}%)\n",
+            shared.prompt_tokens,
+            shared.without_reuse_ms,
+            shared.cold_ms,
+            shared.cold_share * 100.0,
+            shared.warm_ms,
+            shared.warm_share * 100.0,
         ));
     }
     text

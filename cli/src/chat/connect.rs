@@ -28,6 +28,7 @@ impl Connection {
     /// # Errors
     /// When the server cannot be reached, or the own process not be started.
     pub async fn open(args: &ChatArgs) -> anyhow::Result<Self> {
+        args.engine.check()?;
         if let Some(address) = &args.connect {
             let endpoint = Endpoint::from_shared(address.clone()).context("--connect takes http://HOST:PORT")?;
             let channel = endpoint.connect().await.with_context(|| format!("cannot reach {address}"))?;

@@ -143,12 +143,21 @@ impl EngineArgs {
     /// The speaker that the flags describe; `None` for the built-in voice.
     ///
     /// # Errors
-    /// When the flags contradict each other, a pack has no prompts, or the model does not load.
+    /// When the flags contradict each other ([`Self::refuse`] says it sooner), a pack has no prompts, or the model does
+    /// not load.
     pub async fn open(&self, app: &App, packs: &[Arc<Pack>]) -> Result<Option<Speaker>, Failure> {
         self.start(packs, app.metrics(), app.readiness()).await.map_err(|error| match error {
             EngineError::Start { .. } => Failure::from(error),
             wrong => Failure::configuration(wrong.to_string()),
         })
+    }
+
+    /// Refuses flags that contradict each other. Takes no time: to be asked before anything is loaded.
+    ///
+    /// # Errors
+    /// When they do.
+    pub fn refuse(&self) -> Result<(), Failure> {
+        self.check().map_err(|wrong| Failure::configuration(wrong.to_string()))
     }
 
     /// As [`Self::open`], for a process of many services. Not ready until the model has generated something.
@@ -189,7 +198,10 @@ impl EngineArgs {
     }
 
     /// What clap cannot say: flags of one voice do not go with another.
-    fn check(&self) -> Result<(), EngineError> {
+    ///
+    /// # Errors
+    /// When they are given together.
+    pub fn check(&self) -> Result<(), EngineError> {
         let remote = !self.engine_url.is_empty() || self.engine_key_file.is_some() || self.engine_ca.is_some();
         let wrong = match self.voice {
             Voice::Builtin if self.model.is_some() || remote => "--model and --engine-… need --voice candle or openai",

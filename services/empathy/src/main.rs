@@ -46,6 +46,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: Args, app: App) -> Result<(), Failure> {
+    args.engine.refuse()?;
     let packs = app.prepare("packs", move || args.packs.load()).await?;
     let speaker = args.engine.open(&app, &packs).await?;
     let server =

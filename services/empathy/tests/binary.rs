@@ -76,7 +76,7 @@ async fn a_wrong_flag_is_told_in_one_line() {
         (2, "--max-waiting", ["--max-waiting", "many"]),
         (1, "--pack nowhere", ["--pack=nowhere", "--listen=127.0.0.1:0"]),
         (2, "--model", ["--voice=openai", "--engine-url=http://127.0.0.1:9"]),
-        (2, "--voice candle or openai", ["--model=small", "--listen=127.0.0.1:0"]),
+        (2, "--voice candle or openai", ["--model=small", "--pack=nowhere"]),
     ] {
         let (ended, line) =
             refused(PROGRAM, &[&arguments[..], &["--admin-listen=127.0.0.1:0"]].concat()).await.unwrap();
