@@ -87,6 +87,9 @@ impl Attempt {
         self.stage = Stage::Answering;
         // A stream may go on for long; that it was begun is proof enough.
         let back = self.trial && state.health.good(now, true);
+        if back {
+            state.load.forget(now);
+        }
         drop(state);
         self.trial = false;
         if back {
@@ -107,6 +110,9 @@ impl Attempt {
             Life::Well => {
                 state.progress = Some(now);
                 let back = state.health.good(now, std::mem::take(&mut self.trial));
+                if back {
+                    state.load.forget(now);
+                }
                 drop(state);
                 if back {
                     self.pool.changed();

@@ -60,6 +60,12 @@ impl Load {
         self.latency.at_least(now, elapsed);
     }
 
+    /// It was left out, and is back: that it starts slowly is caution enough. What it did before would keep calls from it
+    /// for longer than it was out, and only calls show that it is well.
+    pub fn forget(&mut self, now: Instant) {
+        *self = Self::new(now);
+    }
+
     /// What one call at this endpoint costs: seconds, raised by failures.
     pub fn weight(&self, now: Instant) -> f64 {
         self.latency.get(now).max(FLOOR) * (1.0 + FAILURE_WEIGHT * self.failing(now))

@@ -11,8 +11,10 @@ use crate::program::Watch;
 use crate::proxy::Proxy;
 use crate::{Program, RedisServer};
 
-/// Names of the agents.
+/// Names of the agents that every cluster has.
 pub const AGENTS: [&str; 4] = ["kg", "guidance", "expert", "empathy"];
+/// The one that some have.
+const VISION: &str = "vision";
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Plan {
     pub proxies: bool,
     /// Reach the agents over https; the flags say with which certificates.
     pub https: bool,
+    /// Have an agent for photographs as well; its model takes a moment to load.
+    pub vision: bool,
     /// Who looks at the logs.
     pub watch: Option<Arc<Watch>>,
     /// Further flags, by service.
@@ -33,7 +37,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { replicas: 1, orchestrators: 1, proxies: false, https: false, watch: None, flags: Vec::new() }
+        Self { replicas: 1, orchestrators: 1, proxies: false, https: false, vision: false, watch: None, flags: Vec::new() }
     }
 }
 
@@ -61,7 +65,8 @@ impl Cluster {
         let redis = RedisServer::start().await?;
         let (agents, proxies, targets) = Default::default();
         let mut cluster = Self { redis, agents, proxies, orchestrators: Vec::new(), targets, plan };
-        for agent in AGENTS {
+        let vision = cluster.plan.vision.then_some(VISION);
+        for agent in AGENTS.into_iter().chain(vision) {
             let replicas = (0..cluster.plan.replicas).map(|n| cluster.launch(agent, n, "127.0.0.1:0"));
             let replicas = replicas.collect::<Result<Vec<_>, _>>()?;
             let mut addresses = try_join_all(replicas.iter().map(Program::address)).await?;

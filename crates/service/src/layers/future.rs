@@ -15,6 +15,7 @@ use super::admission::Shed;
 use super::body::RpcBody;
 use super::call::Call;
 use super::limit::{Entering, Permits};
+use super::turns::Turns;
 use crate::status;
 
 /// Calls the handler; run once, after admission.
@@ -28,6 +29,7 @@ pin_project! {
         line: Option<(Box<Entering>, Start<F>)>,
         #[pin]
         handler: Option<F>,
+        turns: Turns,
         // Set up at the first wait only: most handlers answer at once and need no timer.
         #[pin]
         timer: Option<Sleep>,
@@ -38,15 +40,16 @@ pin_project! {
 
 impl<F> RpcFuture<F> {
     pub(super) fn running(call: Call, handler: F) -> Self {
-        Self { line: None, handler: Some(handler), timer: None, call: Some(call), answer: None }
+        Self { line: None, handler: Some(handler), turns: Turns::default(), timer: None, call: Some(call), answer: None }
     }
 
     pub(super) fn answered(call: Call, answer: Status) -> Self {
-        Self { line: None, handler: None, timer: None, call: Some(call), answer: Some(answer) }
+        Self { line: None, handler: None, turns: Turns::default(), timer: None, call: Some(call), answer: Some(answer) }
     }
 
     pub(super) fn waiting(call: Call, entering: Box<Entering>, start: Start<F>) -> Self {
-        Self { line: Some((entering, start)), handler: None, timer: None, call: Some(call), answer: None }
+        let line = Some((entering, start));
+        Self { line, handler: None, turns: Turns::default(), timer: None, call: Some(call), answer: None }
     }
 }
 
@@ -70,7 +73,7 @@ where
         let verdict = match (this.answer.take(), this.handler.as_mut().as_pin_mut()) {
             (Some(answer), _) => Err(answer),
             (None, None) => Err(status::internal("polled after the end")),
-            (None, Some(handler)) => match call.run(|| handler.poll(context)) {
+            (None, Some(handler)) => match in_turn(this.turns, call, handler, context) {
                 Ok(Poll::Ready(Ok(response))) => Ok(response),
                 Ok(Poll::Ready(Err(never))) => match never {},
                 Err(failure) => Err(failure),
@@ -90,6 +93,20 @@ where
         let Some(call) = this.call.take() else { return Poll::Pending };
         Poll::Ready(Ok(respond(call, verdict)))
     }
+}
+
+/// Lets the handler go on when it is its turn; a probe need not wait for one.
+fn in_turn<F: Future>(
+    turns: &mut Turns,
+    call: &Call,
+    handler: Pin<&mut F>,
+    context: &mut Context<'_>,
+) -> Result<Poll<F::Output>, Status> {
+    if call.method.infrastructure {
+        return call.run(|| handler.poll(context));
+    }
+    let Poll::Ready(_turn) = turns.poll(context) else { return Ok(Poll::Pending) };
+    call.run(|| handler.poll(context))
 }
 
 /// What comes after the line: the handler, or why it is not called.

@@ -14,6 +14,7 @@ pub mod methods;
 pub mod metrics;
 mod request;
 pub mod trace;
+mod turns;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use self::limit::{Arrived, Limit};
 pub use self::limits::Limits;
 use self::methods::Method;
 use self::metrics::Metrics;
+pub use self::turns::workers;
 use crate::status;
 
 /// Header of every response: the name of the process that answered.
