@@ -87,9 +87,6 @@ impl Attempt {
         self.stage = Stage::Answering;
         // A stream may go on for long; that it was begun is proof enough.
         let back = self.trial && state.health.good(now, true);
-        if back {
-            state.load.forget(now);
-        }
         drop(state);
         self.trial = false;
         if back {
@@ -110,9 +107,6 @@ impl Attempt {
             Life::Well => {
                 state.progress = Some(now);
                 let back = state.health.good(now, std::mem::take(&mut self.trial));
-                if back {
-                    state.load.forget(now);
-                }
                 drop(state);
                 if back {
                     self.pool.changed();

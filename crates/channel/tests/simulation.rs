@@ -31,13 +31,3 @@ fn the_invariants_hold_in_the_third_fifty_worlds() {
 fn the_invariants_hold_in_the_last_fifty_worlds() {
     worlds(150..200);
 }
-
-#[test]
-fn a_world_takes_the_same_course_again() {
-    for seed in 0..20 {
-        let (one, other) = (world::run(seed), world::run(seed));
-        assert!(one.trace.len() > 1_000, "seed {seed}: only {} steps", one.trace.len());
-        assert_eq!(world::trace::parting(&one.trace, &other.trace), None, "seed {seed}");
-        assert_eq!(one.outcome, other.outcome, "seed {seed}");
-    }
-}

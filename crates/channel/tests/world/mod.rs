@@ -71,6 +71,7 @@ pub struct Ran {
 
 /// Runs a world.
 pub fn run(seed: u64) -> Ran {
+    trace::begin_tasks_anew();
     let world = Arc::new(World::default());
     let outcome = outcome(seed, &world);
     Ran { outcome, trace: world.trace.take() }

@@ -9,12 +9,14 @@ use std::task::{Context, Poll};
 use http::Response;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
+use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::admission::Shed;
 use super::body::RpcBody;
 use super::call::Call;
 use super::limit::{Entering, Permits};
+use super::rest::Rest;
 use super::turns::Turns;
 use crate::status;
 
@@ -35,21 +37,31 @@ pin_project! {
         timer: Option<Sleep>,
         call: Option<Call>,
         answer: Option<Status>,
+        // Of a call that is turned away.
+        rest: Option<Rest>,
     }
 }
 
 impl<F> RpcFuture<F> {
+    fn new(call: Call) -> Self {
+        let turns = Turns::default();
+        Self { line: None, handler: None, turns, timer: None, call: Some(call), answer: None, rest: None }
+    }
+
     pub(super) fn running(call: Call, handler: F) -> Self {
-        Self { line: None, handler: Some(handler), turns: Turns::default(), timer: None, call: Some(call), answer: None }
+        Self { handler: Some(handler), ..Self::new(call) }
     }
 
     pub(super) fn answered(call: Call, answer: Status) -> Self {
-        Self { line: None, handler: None, turns: Turns::default(), timer: None, call: Some(call), answer: Some(answer) }
+        Self { answer: Some(answer), ..Self::new(call) }
+    }
+
+    pub(super) fn refused(call: Call, answer: Status, body: Body) -> Self {
+        Self { rest: Some(Rest::of(body)), ..Self::answered(call, answer) }
     }
 
     pub(super) fn waiting(call: Call, entering: Box<Entering>, start: Start<F>) -> Self {
-        let line = Some((entering, start));
-        Self { line, handler: None, turns: Turns::default(), timer: None, call: Some(call), answer: None }
+        Self { line: Some((entering, start)), ..Self::new(call) }
     }
 }
 
@@ -69,6 +81,9 @@ where
                 Some(Err(refusal)) => *this.answer = Some(refusal),
                 None => {}
             }
+        }
+        if this.rest.as_mut().is_some_and(|rest| rest.poll(context).is_pending()) {
+            return Poll::Pending;
         }
         let verdict = match (this.answer.take(), this.handler.as_mut().as_pin_mut()) {
             (Some(answer), _) => Err(answer),

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod methods;
 pub mod metrics;
 mod request;
+mod rest;
 pub mod trace;
 mod turns;
 
@@ -132,7 +133,7 @@ where
         request.extensions_mut().insert(deadline);
         let request = request::timely(method, request, shared.limits.request_timeout);
         match shared.limit.enter(method, priority, deadline) {
-            Err(shed) => RpcFuture::answered(call, shed.into()),
+            Err(shed) => RpcFuture::refused(call, shed.into(), request.into_body()),
             Ok(Arrived::Admitted(permits)) => {
                 call.hold(permits);
                 match call.run(|| self.inner.call(request)) {
