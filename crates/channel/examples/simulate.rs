@@ -23,13 +23,26 @@ struct Options {
     /// Say what happened in every world, not only in those that broke
     #[arg(long)]
     verbose: bool,
+    /// Print all that crosses the network
+    #[arg(long)]
+    trace: bool,
+    /// Run each seed twice: the two must agree in all that crosses the network
+    #[arg(long)]
+    twice: bool,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let mut broken = 0_u64;
     for seed in options.from..options.from.saturating_add(options.seeds) {
-        match world::run(seed) {
+        let ran = world::run(seed);
+        if options.trace {
+            ran.trace.iter().for_each(|step| println!("{step}"));
+        }
+        let again = options.twice.then(|| world::run(seed));
+        let parting = again.and_then(|again| world::trace::parting(&ran.trace, &again.trace));
+        let outcome = parting.map_or(ran.outcome, |parting| Err(format!("two runs part at {parting}")));
+        match outcome {
             Ok(summary) if options.verbose => println!("seed {seed}: {summary}"),
             Ok(_) => {}
             Err(why) => {

@@ -85,12 +85,12 @@ impl Balanced {
     /// Waits until a call would find an endpoint. Ends at once for a channel in this process.
     pub async fn ready(&self) {
         let Kind::Network(network) = &self.0 else { return };
-        let mut changes = network.pool.changes();
-        while network.pool.count().ready == 0 {
-            // The sender lives in the pool that we hold.
-            if changes.changed().await.is_err() {
+        loop {
+            let change = network.pool.change();
+            if network.pool.count().ready > 0 {
                 return;
             }
+            change.await;
         }
     }
 }

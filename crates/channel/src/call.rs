@@ -161,15 +161,16 @@ impl Call {
     async fn wait(&mut self, repeatable: bool) -> Result<Boarded, Status> {
         let grace = Instant::now() + self.pool.settings.connect_timeout;
         let until = self.deadline.map_or(grace, |deadline| deadline.min(grace));
-        let mut changes = self.pool.changes();
         loop {
+            // Before the look, so that nothing is missed between the two.
+            let change = self.pool.change();
             if let Some(boarded) = self.pool.board(&self.tried, repeatable) {
                 return Ok(boarded);
             }
             if !self.pool.may_come() {
                 break;
             }
-            if timeout_at(until, changes.changed()).await.is_err() {
+            if timeout_at(until, change).await.is_err() {
                 break;
             }
         }

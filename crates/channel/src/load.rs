@@ -8,8 +8,9 @@ use crate::ewma::{PeakEwma, decayed};
 
 /// After this time a latency that was not seen again counts 1/e.
 const LATENCY_DECAY: Duration = Duration::from_secs(2);
-/// After this time a failure that was not repeated counts 1/e.
-const FAILURE_DECAY: Duration = Duration::from_secs(10);
+/// After this time a failure that was not repeated counts 1/e. One that has failed gets so few calls that they alone
+/// would hardly show that it is well again.
+const FAILURE_DECAY: Duration = Duration::from_secs(4);
 /// Seconds below which latencies do not matter: on a busy machine the difference is noise of its scheduler, and
 /// following noise starves replicas. Under load the calls outstanding tell the slow from the fast well enough.
 const FLOOR: f64 = 0.02;
@@ -87,6 +88,17 @@ mod tests {
         }
         assert!(failing.weight(now) > slow.weight(now), "{failing:?} {slow:?}");
         assert!(failing.weight(now + FAILURE_DECAY * 6) < 2.0 * Load::new(now).weight(now), "it is forgiven");
+    }
+
+    #[test]
+    fn ten_seconds_after_it_failed_it_costs_no_more_than_twice_what_others_do() {
+        let now = Instant::now();
+        let mut failed = Load::new(now);
+        for _ in 0..100 {
+            failed.answered(now, MILLI, Answer::Poor);
+        }
+        let later = now + Duration::from_secs(10);
+        assert!(failed.weight(later) < 2.0 * Load::new(later).weight(later), "{failed:?}");
     }
 
     proptest! {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 use tonic::Status;
 use wenzhen_service::status;
@@ -44,7 +45,8 @@ pub struct Pool {
     resolved: AtomicBool,
     /// Somebody is ejected.
     some_out: AtomicBool,
-    changes: watch::Sender<()>,
+    /// Those who wait for an endpoint are woken in the order in which they came; a `watch` would shuffle them.
+    changes: Notify,
     /// Somebody wants the name looked up.
     pub wanted: Notify,
     ejecting: Mutex<()>,
@@ -67,7 +69,7 @@ impl Pool {
             endpoints: RwLock::new(Arc::from([])),
             resolved: AtomicBool::new(false),
             some_out: AtomicBool::new(false),
-            changes: watch::Sender::new(()),
+            changes: Notify::new(),
             wanted: Notify::new(),
             ejecting: Mutex::new(()),
             counting: Mutex::new(()),
@@ -96,9 +98,9 @@ impl Pool {
         self.wanted.notify_one();
     }
 
-    /// Tells when an endpoint may have become usable, or hopeless.
-    pub fn changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
+    /// Ends when an endpoint may have become usable, or hopeless, since this was asked for.
+    pub fn change(&self) -> Notified<'_> {
+        self.changes.notified()
     }
 
     /// An endpoint's state has changed.
@@ -109,7 +111,7 @@ impl Pool {
             self.some_out.store(counts.ejected > 0, Ordering::Relaxed);
             self.metrics.set(&counts);
         }
-        self.changes.send_replace(());
+        self.changes.notify_waiters();
     }
 
     /// How many endpoints are in which state.

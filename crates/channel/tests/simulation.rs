@@ -8,7 +8,7 @@ mod world;
 /// Two hundred worlds, in four parts that run side by side.
 fn worlds(seeds: std::ops::Range<u64>) {
     let broken: Vec<String> =
-        seeds.filter_map(|seed| world::run(seed).err().map(|why| format!("seed {seed}: {why}"))).collect();
+        seeds.filter_map(|seed| world::run(seed).outcome.err().map(|why| format!("seed {seed}: {why}"))).collect();
     assert!(broken.is_empty(), "{} worlds broke:\n{}", broken.len(), broken.join("\n"));
 }
 

@@ -5,7 +5,6 @@ use std::process::ExitStatus;
 use anyhow::Context as _;
 use tokio::process::Command;
 
-use crate::system::AGENTS;
 use crate::{Cluster, Plan};
 
 /// Name of the clinician whose key the command gets.
@@ -23,7 +22,7 @@ pub async fn run(command: &[String]) -> anyhow::Result<ExitStatus> {
     let key = format!("{:032x}", rand::random::<u128>());
     tokio::fs::write(&keys, format!("{CLINICIAN}:{key}\n")).await?;
     let flags = vec![("orchestrator", format!("--clinicians-file={}", keys.display()))];
-    let mut cluster = Cluster::start(Plan { flags, ..Plan::default() }).await?;
+    let cluster = Cluster::start(Plan { flags, vision: true, ..Plan::default() }).await?;
     let binaries = std::env::current_exe()?;
     let orchestrator = cluster.orchestrators.first().context("no orchestrator")?.address().await?;
     let mut command = Command::new(program);
@@ -33,8 +32,8 @@ pub async fn run(command: &[String]) -> anyhow::Result<ExitStatus> {
         .env("CLUSTER_CLINICIAN_KEY", &key)
         .env("CLUSTER_ORCHESTRATOR", orchestrator.to_string())
         .kill_on_drop(true);
-    for agent in AGENTS {
-        let address = cluster.replica(agent, 0)?.address().await?;
+    for (agent, replicas) in &cluster.agents {
+        let address = replicas.first().context("no replica")?.address().await?;
         command.env(format!("CLUSTER_{}", agent.to_uppercase()), address.to_string());
     }
     command.status().await.with_context(|| format!("cannot run {program}"))

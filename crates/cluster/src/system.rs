@@ -12,8 +12,10 @@ use crate::proxy::Proxy;
 use crate::redis::Sync;
 use crate::{Program, RedisServer};
 
-/// Names of the agents.
+/// Names of the agents that every cluster has.
 pub const AGENTS: [&str; 4] = ["kg", "guidance", "expert", "empathy"];
+/// The one that some have.
+const VISION: &str = "vision";
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Plan {
     pub https: bool,
     /// When Redis has a write on disk.
     pub sync: Sync,
+    /// Have an agent for photographs as well; its model takes a moment to load.
+    pub vision: bool,
     /// Who looks at the logs.
     pub watch: Option<Arc<Watch>>,
     /// Further flags, by service.
@@ -36,8 +40,16 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        let sync = Sync::default();
-        Self { replicas: 1, orchestrators: 1, proxies: false, https: false, sync, watch: None, flags: Vec::new() }
+        Self {
+            replicas: 1,
+            orchestrators: 1,
+            proxies: false,
+            https: false,
+            sync: Sync::default(),
+            vision: false,
+            watch: None,
+            flags: Vec::new(),
+        }
     }
 }
 
@@ -65,7 +77,8 @@ impl Cluster {
         let redis = RedisServer::start_with(plan.sync).await?;
         let (agents, proxies, targets) = Default::default();
         let mut cluster = Self { redis, agents, proxies, orchestrators: Vec::new(), targets, plan };
-        for agent in AGENTS {
+        let vision = cluster.plan.vision.then_some(VISION);
+        for agent in AGENTS.into_iter().chain(vision) {
             let replicas = (0..cluster.plan.replicas).map(|n| cluster.launch(agent, n, "127.0.0.1:0"));
             let replicas = replicas.collect::<Result<Vec<_>, _>>()?;
             let mut addresses = try_join_all(replicas.iter().map(Program::address)).await?;

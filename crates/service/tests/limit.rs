@@ -4,6 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
+use futures::StreamExt;
 use support::{Running, Unary, call, hello};
 use tokio::sync::{Notify, mpsc};
 use tonic::Code;
@@ -74,5 +75,35 @@ async fn a_caller_who_leaves_gives_the_permit_back() {
             tokio::task::yield_now().await;
         }
     }
+    server.stop().await;
+}
+
+/// A request longer than a frame is still on its way when it is turned away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_outlasts_thousands_of_calls_that_are_turned_away() {
+    let (started, mut starts) = mpsc::channel(1);
+    let service = Unary::new(move |_| {
+        let started = started.clone();
+        async move {
+            started.send(()).await.unwrap();
+            std::future::pending().await
+        }
+    });
+    let limits = Limits { max_in_flight: 1, max_waiting: 0, ..Limits::default() };
+    let server = Running::start(Services::new().with(service), limits).await;
+    let channel = server.channel().await;
+    let busy = tokio::spawn({
+        let channel = channel.clone();
+        async move { call(&channel, hello()).await }
+    });
+    starts.recv().await.unwrap();
+    let text = "x".repeat(40 << 10);
+    let sheds = (0..8000).map(|_| call(&channel, tonic::Request::new(text.clone())));
+    let mut sheds = futures::stream::iter(sheds).buffer_unordered(64);
+    while let Some(shed) = sheds.next().await {
+        assert_eq!(shed.unwrap_err().code(), Code::ResourceExhausted);
+    }
+    assert!(!busy.is_finished(), "the call on the same connection goes on");
+    busy.abort();
     server.stop().await;
 }

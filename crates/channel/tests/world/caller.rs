@@ -63,7 +63,7 @@ fn settings(seed: u64, world: Arc<World>) -> Settings {
     let backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(3) };
     Settings {
         idempotent: Arc::new(|path| path.ends_with("/Check")),
-        connector: Arc::new(Simulated),
+        connector: Arc::new(Simulated(Arc::clone(&world.trace))),
         resolver: Arc::new(Names(world)),
         keep_alive: Duration::from_secs(2),
         keep_alive_timeout: Duration::from_secs(1),

@@ -1,12 +1,13 @@
 //! A simulated network with three replicas and one caller: faults from a seed, and what must hold whatever they are.
 //!
 //! Time is simulated, so that half a minute takes a moment, and the seed makes the faults, the latencies and the
-//! channel's own dice.
+//! channel's own dice: two runs of a seed agree in all that crosses the network.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a simulation that cannot be set up fails the test")]
 
 mod caller;
 mod faults;
 mod replica;
+pub mod trace;
 mod wire;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use rand::rngs::StdRng;
 
 use caller::Made;
 use faults::Faults;
+use trace::{Step, Trace};
 
 /// Names of the replicas.
 pub const REPLICAS: [&str; 3] = ["a", "b", "c"];
@@ -55,12 +57,28 @@ pub struct World {
     pub late: Mutex<HashMap<&'static str, u32>>,
     /// Addresses that the name server gives.
     pub names: Mutex<Vec<SocketAddr>>,
+    /// All that crossed the network.
+    pub trace: Arc<Trace>,
 }
 
-/// Runs a world; gives what broke, if anything did, and a line about what happened.
-pub fn run(seed: u64) -> Result<String, String> {
-    let mut dice = StdRng::seed_from_u64(seed);
+/// A world that has ended.
+pub struct Ran {
+    /// What broke, if anything did, and under which faults; or else a line about what happened.
+    pub outcome: Result<String, String>,
+    /// All that crossed the network.
+    pub trace: Vec<Step>,
+}
+
+/// Runs a world.
+pub fn run(seed: u64) -> Ran {
+    trace::begin_tasks_anew();
     let world = Arc::new(World::default());
+    let outcome = outcome(seed, &world);
+    Ran { outcome, trace: world.trace.take() }
+}
+
+fn outcome(seed: u64, world: &Arc<World>) -> Result<String, String> {
+    let mut dice = StdRng::seed_from_u64(seed);
     let mut sim = turmoil::Builder::new()
         .simulation_duration(TRAFFIC * 3)
         .tick_duration(Duration::from_millis(10))
@@ -70,13 +88,13 @@ pub fn run(seed: u64) -> Result<String, String> {
         .rng_seed(seed)
         .build();
     for name in REPLICAS {
-        let world = Arc::clone(&world);
+        let world = Arc::clone(world);
         sim.host(name, move || replica::serve(name, Arc::clone(&world)));
     }
     let addresses: Vec<_> = REPLICAS.iter().map(|name| SocketAddr::new(sim.lookup(*name), replica::PORT)).collect();
     world.names.lock().clone_from(&addresses);
     let made = Arc::new(Mutex::new(None));
-    let (shared, result) = (Arc::clone(&world), Arc::clone(&made));
+    let (shared, result) = (Arc::clone(world), Arc::clone(&made));
     sim.client("caller", async move {
         let all = caller::drive(seed, shared).await;
         *result.lock() = Some(all);
@@ -84,7 +102,7 @@ pub fn run(seed: u64) -> Result<String, String> {
     });
     let mut faults = Faults::draw(&mut dice, addresses);
     loop {
-        faults.apply(&mut sim, &world);
+        faults.apply(&mut sim, world);
         match sim.step() {
             Ok(false) => {}
             Ok(true) => break,
@@ -92,7 +110,7 @@ pub fn run(seed: u64) -> Result<String, String> {
         }
     }
     let made = made.lock().take().ok_or("the caller did not end")?;
-    judge(&made, &world).map_err(|broken| format!("{broken} under {faults:?}"))?;
+    judge(&made, world).map_err(|broken| format!("{broken} under {faults:?}"))?;
     Ok(made.summary())
 }
 

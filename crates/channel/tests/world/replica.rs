@@ -1,35 +1,26 @@
 //! A replica of the simulation: gRPC's health service, which notes whom it was asked for.
 
-use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
-use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
-use turmoil::net::TcpListener;
+use tower::Layer;
+use wenzhen_service::{Guard, Limits, Metrics};
 
-use super::wire::Accepted;
-use super::{HEALED, Mood, World};
+use super::{HEALED, Mood, World, wire};
 
 /// Where all replicas listen.
 pub const PORT: u16 = 7000;
 
 /// Serves until the host crashes.
 pub async fn serve(name: &'static str, world: Arc<World>) -> turmoil::Result {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
-    let incoming = futures::stream::unfold(listener, |listener| async {
-        let accepted = listener.accept().await.map(|(stream, _)| Accepted(stream));
-        Some((accepted, listener))
-    });
-    Server::builder()
-        .add_service(HealthServer::new(Replica { name, world }))
-        .serve_with_incoming(Box::pin(incoming))
-        .await?;
-    Ok(())
+    let guard = Guard::new(Metrics::new(), Limits::default());
+    let trace = Arc::clone(&world.trace);
+    Ok(wire::serve(PORT, trace, guard.layer(HealthServer::new(Replica { name, world }))).await?)
 }
 
 struct Replica {

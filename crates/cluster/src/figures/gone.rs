@@ -10,13 +10,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 use tonic::Request;
 use tonic::transport::Channel;
+use wenzhen_proto::guidance::v1::guidance_service_client::GuidanceServiceClient;
 use wenzhen_proto::kg::v1::WatchEpochsRequest;
 use wenzhen_proto::kg::v1::kg_service_client::KgServiceClient;
 
 use super::Figure;
-use crate::Program;
-use crate::calls::request;
 use crate::proxy::{Fault, Proxy};
+use crate::{Program, dear};
 
 /// Calls of the client, over so many connections; the agent does one at a time.
 const CALLS: usize = 2000;
@@ -35,9 +35,10 @@ pub(super) async fn gone() -> anyhow::Result<Vec<Figure>> {
 }
 
 /// An agent that does one call at a time, behind a proxy, and connections to it.
-async fn agent() -> anyhow::Result<(Program, Proxy, Vec<Channel>)> {
-    let flags = ["--memory", "--max-in-flight=1", "--max-waiting=10000", "--max-wait-ms=60000"].map(str::to_owned);
-    let agent = Program::start("wenzhen-kg", "127.0.0.1:0", &flags)?;
+async fn agent(binary: &str, more: &[&str]) -> anyhow::Result<(Program, Proxy, Vec<Channel>)> {
+    let flags = ["--max-in-flight=1", "--max-waiting=10000", "--max-wait-ms=60000"];
+    let flags: Vec<_> = flags.iter().chain(more).map(|flag| (*flag).to_owned()).collect();
+    let agent = Program::start(binary, "127.0.0.1:0", &flags)?;
     agent.ready().await?;
     let proxy = Proxy::start(agent.address().await?).await?;
     let endpoint = Channel::from_shared(format!("http://{}", proxy.address()))?.tcp_nodelay(true);
@@ -47,16 +48,16 @@ async fn agent() -> anyhow::Result<(Program, Proxy, Vec<Channel>)> {
 
 /// Calls wait, and the client's connections break.
 async fn calls() -> anyhow::Result<Figure> {
-    let (agent, proxy, channels) = agent().await?;
+    let (agent, proxy, channels) = agent("wenzhen-guidance", &[]).await?;
     // Made once: it takes a pack to make one.
-    let (asked, answered) = (request()?, Arc::new(AtomicUsize::new(0)));
+    let (asked, answered) = (dear::request()?, Arc::new(AtomicUsize::new(0)));
     let mut work = JoinSet::new();
     for channel in channels.iter().cycle().take(CALLS) {
-        let (mut client, answered) = (KgServiceClient::new(channel.clone()), answered.clone());
+        let (mut client, answered) = (GuidanceServiceClient::new(channel.clone()), answered.clone());
         let mut request = Request::new(asked.clone());
         request.set_timeout(PATIENCE);
         work.spawn(async move {
-            if client.advance(request).await.is_ok() {
+            if client.interpret(request).await.is_ok() {
                 answered.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -65,10 +66,10 @@ async fn calls() -> anyhow::Result<Figure> {
     timeout(PATIENCE, enough).await.context("the agent answers too slowly")?;
     let waiting = agent.metric("wenzhen_admission_queue_depth", "").await?;
     proxy.set(Fault::Reset);
-    let took = idle(&agent, "KgService/Advance").await?;
+    let took = idle(&agent, "GuidanceService/Interpret").await?;
     work.join_all().await;
-    let done = agent.metric("wenzhen_rpc_requests_total", "KgService/Advance\",code=\"OK\"").await?;
-    let left = agent.metric("wenzhen_rpc_requests_total", "KgService/Advance\",code=\"CANCELLED\"").await?;
+    let done = agent.metric("wenzhen_rpc_requests_total", "GuidanceService/Interpret\",code=\"OK\"").await?;
+    let left = agent.metric("wenzhen_rpc_requests_total", "GuidanceService/Interpret\",code=\"CANCELLED\"").await?;
     let for_nobody = done - f64::from(u32::try_from(answered.load(Ordering::Relaxed))?);
     Ok(Figure {
         what: "client gone with calls waiting at an agent that does one at a time",
@@ -83,7 +84,7 @@ async fn calls() -> anyhow::Result<Figure> {
 
 /// Streams stand open, and the client's connections break.
 async fn streams() -> anyhow::Result<Figure> {
-    let (agent, proxy, channels) = agent().await?;
+    let (agent, proxy, channels) = agent("wenzhen-kg", &["--memory"]).await?;
     let pack_digest = wenzhen_bundle::embedded()?.digest.to_string();
     let open = channels.iter().cycle().take(STREAMS).map(|channel| {
         let (mut client, pack_digest) = (KgServiceClient::new(channel.clone()), pack_digest.clone());

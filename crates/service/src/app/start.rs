@@ -18,6 +18,7 @@ use crate::admin::{self, Admin};
 use crate::config::ListenArgs;
 use crate::health::Readiness;
 use crate::layers::metrics::Metrics;
+use crate::layers::workers;
 use crate::server::{Gate, Serving};
 use crate::telemetry::{self, TelemetryError};
 use crate::tls::{self, Tls};
@@ -44,7 +45,7 @@ fn process<A, B>(name: &str, args: A, common: fn(&A) -> &AppArgs, body: B) -> Re
 where
     B: AsyncFnOnce(A, App) -> Result<(), Failure>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     let app = common(&args).clone();
     let ended = runtime.block_on(async {
         let _telemetry = telemetry::init(&app.log, &app.otlp, name).map_err(about_telemetry)?;

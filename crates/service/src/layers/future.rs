@@ -9,12 +9,15 @@ use std::task::{Context, Poll};
 use http::Response;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
+use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::admission::Shed;
 use super::body::RpcBody;
 use super::call::Call;
 use super::limit::{Entering, Permits};
+use super::rest::Rest;
+use super::turns::Turns;
 use crate::status;
 
 /// Calls the handler; run once, after admission.
@@ -28,25 +31,37 @@ pin_project! {
         line: Option<(Box<Entering>, Start<F>)>,
         #[pin]
         handler: Option<F>,
+        turns: Turns,
         // Set up at the first wait only: most handlers answer at once and need no timer.
         #[pin]
         timer: Option<Sleep>,
         call: Option<Call>,
         answer: Option<Status>,
+        // Of a call that is turned away.
+        rest: Option<Rest>,
     }
 }
 
 impl<F> RpcFuture<F> {
+    fn new(call: Call) -> Self {
+        let turns = Turns::default();
+        Self { line: None, handler: None, turns, timer: None, call: Some(call), answer: None, rest: None }
+    }
+
     pub(super) fn running(call: Call, handler: F) -> Self {
-        Self { line: None, handler: Some(handler), timer: None, call: Some(call), answer: None }
+        Self { handler: Some(handler), ..Self::new(call) }
     }
 
     pub(super) fn answered(call: Call, answer: Status) -> Self {
-        Self { line: None, handler: None, timer: None, call: Some(call), answer: Some(answer) }
+        Self { answer: Some(answer), ..Self::new(call) }
+    }
+
+    pub(super) fn refused(call: Call, answer: Status, body: Body) -> Self {
+        Self { rest: Some(Rest::of(body)), ..Self::answered(call, answer) }
     }
 
     pub(super) fn waiting(call: Call, entering: Box<Entering>, start: Start<F>) -> Self {
-        Self { line: Some((entering, start)), handler: None, timer: None, call: Some(call), answer: None }
+        Self { line: Some((entering, start)), ..Self::new(call) }
     }
 }
 
@@ -67,10 +82,13 @@ where
                 None => {}
             }
         }
+        if this.rest.as_mut().is_some_and(|rest| rest.poll(context).is_pending()) {
+            return Poll::Pending;
+        }
         let verdict = match (this.answer.take(), this.handler.as_mut().as_pin_mut()) {
             (Some(answer), _) => Err(answer),
             (None, None) => Err(status::internal("polled after the end")),
-            (None, Some(handler)) => match call.run(|| handler.poll(context)) {
+            (None, Some(handler)) => match in_turn(this.turns, call, handler, context) {
                 Ok(Poll::Ready(Ok(response))) => Ok(response),
                 Ok(Poll::Ready(Err(never))) => match never {},
                 Err(failure) => Err(failure),
@@ -90,6 +108,20 @@ where
         let Some(call) = this.call.take() else { return Poll::Pending };
         Poll::Ready(Ok(respond(call, verdict)))
     }
+}
+
+/// Lets the handler go on when it is its turn; a probe need not wait for one.
+fn in_turn<F: Future>(
+    turns: &mut Turns,
+    call: &Call,
+    handler: Pin<&mut F>,
+    context: &mut Context<'_>,
+) -> Result<Poll<F::Output>, Status> {
+    if call.method.infrastructure {
+        return call.run(|| handler.poll(context));
+    }
+    let Poll::Ready(_turn) = turns.poll(context) else { return Ok(Poll::Pending) };
+    call.run(|| handler.poll(context))
 }
 
 /// What comes after the line: the handler, or why it is not called.

@@ -13,7 +13,9 @@ pub mod limits;
 pub mod methods;
 pub mod metrics;
 mod request;
+mod rest;
 pub mod trace;
+mod turns;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use self::limit::{Arrived, Limit};
 pub use self::limits::Limits;
 use self::methods::Method;
 use self::metrics::Metrics;
+pub use self::turns::workers;
 use crate::status;
 
 /// Header of every response: the name of the process that answered.
@@ -130,7 +133,7 @@ where
         request.extensions_mut().insert(deadline);
         let request = request::timely(method, request, shared.limits.request_timeout);
         match shared.limit.enter(method, priority, deadline) {
-            Err(shed) => RpcFuture::answered(call, shed.into()),
+            Err(shed) => RpcFuture::refused(call, shed.into(), request.into_body()),
             Ok(Arrived::Admitted(permits)) => {
                 call.hold(permits);
                 match call.run(|| self.inner.call(request)) {

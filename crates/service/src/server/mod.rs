@@ -35,7 +35,7 @@ const FRAME: u32 = 16 << 10;
 /// Streams that a peer has reset while they waited, and streams that we had to reset for its faults: beyond so many the
 /// connection is closed (rapid reset, CVE-2023-44487).
 const PENDING_RESETS: usize = 20;
-const LOCAL_RESETS: usize = 256;
+const LOCAL_RESETS: usize = 4096;
 /// A silent connection is probed after this time, and closed when it does not answer within the next.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -10,16 +10,16 @@ use futures::future::BoxFuture;
 use prost::Message;
 use tonic::body::Body;
 use tonic::server::Grpc;
-use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
-use tower::Service;
+use tower::{Layer, Service};
 use wenzhen_proto::clinical::v1::{CandidateFinding, FindingState, Observation, PatientContext, RankedCondition, Sex};
 use wenzhen_proto::empathy::v1::{AssessRequest, AssessResponse};
 use wenzhen_proto::guidance::v1::{AskRequest, AskResponse, Intent, InterpretRequest, InterpretResponse};
 use wenzhen_proto::kg::v1::{AdvanceRequest, AdvanceResponse, Reason, Recommendation};
+use wenzhen_service::{Guard, Limits, Metrics};
 
-use super::{KNOWLEDGE, Mood, World, incoming};
+use super::{KNOWLEDGE, Mood, PORT, World, wire};
 
 /// Time that an answer takes, and how late it is where the replica is slow.
 const WORK: Duration = Duration::from_millis(5);
@@ -29,9 +29,9 @@ const UNSURE: f64 = 0.1;
 
 /// Serves until the host crashes.
 pub async fn serve(agent: &'static str, host: &'static str, world: Arc<World>) -> turmoil::Result {
-    let replica = Replica { agent, host, world };
-    Server::builder().serve_with_incoming(replica, incoming().await?).await?;
-    Ok(())
+    let guard = Guard::new(Metrics::new(), Limits::default());
+    let trace = Arc::clone(&world.trace);
+    Ok(wire::serve(PORT, trace, guard.layer(Replica { agent, host, world })).await?)
 }
 
 #[derive(Clone)]

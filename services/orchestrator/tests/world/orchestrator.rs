@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tonic::transport::Server;
 use tower::Layer;
 use wenzhen_channel::{Balanced, ChannelMetrics, Settings as ChannelSettings};
 use wenzhen_orchestrator::agents::Channels;
@@ -12,7 +11,7 @@ use wenzhen_orchestrator::{AccessRules, Agents, Budgets, Orchestrator, Settings}
 use wenzhen_service::{Guard, Limits, Metrics, Services};
 
 use super::store::Shared;
-use super::{KNOWLEDGE, World, incoming, settings};
+use super::{KNOWLEDGE, PORT, World, settings, wire};
 
 /// Serves until the host crashes.
 pub async fn serve(seed: u64, agents: Vec<(&'static str, SocketAddr)>, world: Arc<World>) -> turmoil::Result {
@@ -21,7 +20,7 @@ pub async fn serve(seed: u64, agents: Vec<(&'static str, SocketAddr)>, world: Ar
     let channel = |agent: &str| {
         let addresses = agents.iter().filter(|(of, _)| *of == agent).map(|(_, address)| format!("http://{address}"));
         let target = addresses.collect::<Vec<_>>().join(",").parse().unwrap();
-        let settings = ChannelSettings { idempotent: Arc::new(|_| true), ..settings(seed) };
+        let settings = ChannelSettings { idempotent: Arc::new(|_| true), ..settings(seed, &world) };
         Balanced::connect(&target, settings, &counted).unwrap()
     };
     let channels = Channels {
@@ -42,6 +41,5 @@ pub async fn serve(seed: u64, agents: Vec<(&'static str, SocketAddr)>, world: Ar
     })?;
     let guard = Guard::new(metrics, Limits::default());
     let service = guard.layer(Services::new().with(orchestrator.service()).into_routes());
-    Server::builder().serve_with_incoming(service, incoming().await?).await?;
-    Ok(())
+    Ok(wire::serve(PORT, Arc::clone(&world.trace), service).await?)
 }

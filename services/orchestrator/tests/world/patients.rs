@@ -21,7 +21,7 @@ use wenzhen_proto::orchestrator::v1::{Event, SendMessageRequest, Started, TurnCo
 use wenzhen_service::{Client, Metrics};
 
 use super::store::{FaultyStore, Shared};
-use super::{KNOWLEDGE, SPEAKING, settings};
+use super::{KNOWLEDGE, SPEAKING, World, settings};
 
 /// How many there are.
 const COUNT: u8 = 5;
@@ -45,13 +45,13 @@ pub struct Spoken {
 }
 
 /// Holds all consultations.
-pub async fn speak(seed: u64, addresses: [SocketAddr; 2], store: &Arc<FaultyStore>) -> Vec<Spoken> {
+pub async fn speak(seed: u64, addresses: [SocketAddr; 2], world: &World) -> Vec<Spoken> {
     let target = addresses.map(|address| format!("http://{address}")).join(",").parse().unwrap();
-    let channel = Balanced::connect(&target, settings(seed), &ChannelMetrics::register(&Metrics::new())).unwrap();
+    let channel = Balanced::connect(&target, settings(seed, world), &ChannelMetrics::register(&Metrics::new())).unwrap();
     let mut speaking = JoinSet::new();
     for number in 0..COUNT {
         let (id, token) = (ConsultationId([number; 16]), format!("{number:032}"));
-        open(id, &token, store).await;
+        open(id, &token, &world.store).await;
         let client = OrchestratorServiceClient::new(Client::new(channel.clone()));
         let dice = StdRng::seed_from_u64(seed ^ (u64::from(number) << 32));
         speaking.spawn(consultation(Patient { number, id, token, client }, dice));
