@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 from texture import smooth
@@ -48,14 +48,26 @@ def sharpen(rgb, amount):
     return rgb + amount * (rgb - blur(rgb, 1.0))
 
 
-def jpeg(rng, rgb):
-    """To 8 bit through a JPEG encoder of random quality."""
-    out = Image.fromarray((np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8))
+def jpeg(rng, picture):
+    """Through a JPEG encoder of random quality."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=int(rng.integers(40, 96)))
+    return Image.open(buffer).convert("RGB")
+
+
+def store(rng, rgb, cover):
+    """How a picture ends up in a file: denoised, made smaller, compressed; its mask made smaller with it."""
+    picture = Image.fromarray(rgb)
+    if rng.random() < 0.25:
+        picture = picture.filter(ImageFilter.MedianFilter(3))
+    if rng.random() < 0.5:
+        factor = rng.uniform(0.55, 1.0)
+        size = round(picture.width * factor), round(picture.height * factor)
+        picture = picture.resize(size, Image.BILINEAR)
+        cover = np.asarray(Image.fromarray(cover.astype(np.float32)).resize(size, Image.BILINEAR))
     if rng.random() < 0.7:
-        buffer = io.BytesIO()
-        out.save(buffer, "JPEG", quality=int(rng.integers(45, 96)))
-        out = Image.open(buffer)
-    return np.asarray(out.convert("RGB"))
+        picture = jpeg(rng, picture)
+    return np.asarray(picture), cover
 
 
 def shoot(rng, rgb, strength=1.0, blur_px=0.0, motion_px=0.0):
@@ -65,6 +77,6 @@ def shoot(rng, rgb, strength=1.0, blur_px=0.0, motion_px=0.0):
     if motion_px > 0:
         rgb = motion(rng, rgb, motion_px)
     rgb = sensor(rng, rgb, rng.uniform(0, 0.025) * strength)
-    if blur_px < 1 and rng.random() < 0.4:
+    if blur_px < 2 and rng.random() < 0.4:
         rgb = sharpen(rgb, rng.uniform(0.2, 1.0))
-    return jpeg(rng, rgb)
+    return (np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8)

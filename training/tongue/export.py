@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import pipeline as pipe
-from model import CROP_SIDE, HEADS, QUALITY_HEADS, SEGMENT_SIDE, TongueNet
+from model import CROP_SIDE, HEADS, QUALITY_HEADS, RIM_COLUMNS, RIM_HEADS, RIM_ROWS, RIM_SIDE, SEGMENT_SIDE, TongueNet
 
 #: Light: what 99 % of the rendered tongues have, and what the gain can still lift.
 QUALITY = {
@@ -53,6 +53,15 @@ def description(version, quality=None, heads=None, extra=None):
         "std": [round(float(v), 4) for v in pipe.STD],
         "segment": {"side": SEGMENT_SIDE, "threshold": pipe.THRESHOLD},
         "crop": {"side": CROP_SIDE, "margin": pipe.MARGIN, "alpha_dilate": pipe.ALPHA_DILATE},
+        "rim": {
+            "side": RIM_SIDE,
+            "columns": RIM_COLUMNS,
+            "rows": RIM_ROWS,
+            "angles": [pipe.RIM_FROM, pipe.RIM_TO],
+            "smooth": pipe.RIM_SMOOTH,
+            "reach": pipe.RIM_REACH,
+            "heads": list(RIM_HEADS),
+        },
         "colour": {
             "target_luma": pipe.TARGET_LUMA,
             "min_gain": pipe.MIN_GAIN,
@@ -100,9 +109,11 @@ def golden(net, pictures):
         square = pipe.crop(rgb, x0, y0, side)
         alpha = pipe.alpha_of(prob, scale, x0, y0, side, (rgb.shape[1], rgb.shape[0]))
         alpha = alpha.astype(np.float16).astype(np.float32)
+        rim = pipe.rim(rgb, prob, component, scale, part, (x0, y0, side))
         gain = pipe.gain_of(pipe.mean_colour(square, alpha))
         with torch.no_grad():
-            heads = net.classify(pipe.normalise(pipe.compose(square, alpha, gain))[None])
+            x, strip = pipe.normalise(pipe.compose(square, alpha, gain)), pipe.normalise(pipe.lit(rim, gain))
+            heads = net.classify(x[None], strip[None])
         rows.append(
             {
                 "letterbox": torch.from_numpy(boxed.copy()),
@@ -111,6 +122,7 @@ def golden(net, pictures):
                 "crop": torch.from_numpy(square.copy()),
                 "alpha": torch.from_numpy(alpha).half(),
                 "gain": torch.tensor(gain),
+                "rim": torch.from_numpy(rim.copy()),
                 **{f"logits.{k}": v[0] for k, v in heads.items()},
             }
         )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from model import HEADS
+from model import HEADS, RIM_HEADS
 
 
 def class_weights(labels, names):
@@ -27,7 +27,7 @@ def head_loss(logits, labels, names, weights, smoothing=0.05):
     losses = []
     for k, name in enumerate(names):
         told = labels[:, k] >= 0
-        if told.any() and weights[name].any():
+        if name in logits and told.any() and weights[name].any():
             target = labels[told, k].long()
             losses.append(
                 F.cross_entropy(logits[name][told].float(), target, weights[name], label_smoothing=smoothing)
@@ -38,7 +38,8 @@ def head_loss(logits, labels, names, weights, smoothing=0.05):
 class Loop:
     """Runs `step(indices)` over shuffled data and keeps the best state by `score()`.
 
-    `part` is "segment" or "heads": which tensors of the network are trained and kept.
+    `part` says which tensors of the network are trained and kept: "segment", "rim" (with its
+    heads), "heads" (trunk and all other heads), or "reading" (all but the segmenter).
     """
 
     def __init__(self, net, part, folder, name, epochs, lr, batch, patience=4):
@@ -51,8 +52,11 @@ class Loop:
         self.epoch, self.best, self.best_epoch, self.best_state = 0, -math.inf, -1, None
 
     def mine(self, name):
-        """Whether a tensor belongs to the part that is trained: "segment" or all else."""
-        return name.startswith("segment.") == (self.part == "segment")
+        """Whether a tensor belongs to the part that is trained."""
+        if name.startswith("segment."):
+            return self.part == "segment"
+        rim = name.startswith(("rim.", *(f"heads.{head}." for head in RIM_HEADS)))
+        return self.part in ("reading", "rim" if rim else "heads")
 
     def state(self):
         """A copy of the tensors of this part."""

@@ -25,9 +25,13 @@ HEADS = {
 QUALITY_HEADS = ("tongue", "sharp", "whole")
 #: Channels of the first ResNet stage; the stages have 1, 2, 4 and 8 times as many.
 WIDTH = 32
+#: Heads that look at the unrolled rim instead of the crop.
+RIM_HEADS = ("tooth_marks",)
 #: Side of the square that the segmenter and the trunk see, in pixels.
 SEGMENT_SIDE = 128
 CROP_SIDE = 160
+#: The unrolled rim: side of the square that it is sampled from, angles, radii.
+RIM_SIDE, RIM_COLUMNS, RIM_ROWS = 320, 320, 40
 
 
 class Basic(nn.Module):
@@ -95,6 +99,34 @@ class Segmenter(nn.Module):
         return self.out(x).squeeze(1), gate
 
 
+class Rim(nn.Module):
+    """A small network over the unrolled rim: means and maxima of its last map."""
+
+    CHANNELS = (16, 24, 32, 48)
+
+    def __init__(self):
+        super().__init__()
+        c1, c2, c3, c4 = self.CHANNELS
+        self.enc1 = ConvBlock(3, c1)
+        self.enc2 = nn.Sequential(ConvBlock(c1, c2), ConvBlock(c2, c2))
+        self.enc3 = nn.Sequential(ConvBlock(c2, c3), ConvBlock(c3, c3))
+        self.enc4 = ConvBlock(c3, c4)
+
+    def maps(self, x):
+        """The last feature map, an eighth of the strip's sides."""
+        for level, block in enumerate((self.enc1, self.enc2, self.enc3, self.enc4)):
+            x = block(F.max_pool2d(x, 2) if level else x)
+        return x
+
+    @staticmethod
+    def pool(maps):
+        """One row of features per strip."""
+        return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)
+
+    def forward(self, x):
+        return self.pool(self.maps(x))
+
+
 class TongueNet(nn.Module):
     """Segmenter, trunk and heads under the names that the weights file uses."""
 
@@ -110,7 +142,11 @@ class TongueNet(nn.Module):
             blocks = [Basic(cin, cout, 1 if stage == 1 else 2), Basic(cout, cout, 1)]
             setattr(self, f"layer{stage}", nn.Sequential(*blocks))
             cin = cout
-        self.heads = nn.ModuleDict({name: nn.Linear(cin, len(c)) for name, c in heads.items()})
+        self.rim = Rim()
+        seen = 2 * Rim.CHANNELS[-1]
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(seen if name in RIM_HEADS else cin, len(c)) for name, c in heads.items()}
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -123,15 +159,21 @@ class TongueNet(nn.Module):
     def late(self, x):
         """Logits per head from `early`'s map."""
         pooled = self.layer4(x).mean((2, 3))
-        return {name: head(pooled) for name, head in self.heads.items()}
+        return {name: head(pooled) for name, head in self.heads.items() if name not in RIM_HEADS}
 
     def features(self, x):
         """The last feature map, batch x 8*width x 5 x 5."""
         return self.layer4(self.early(x))
 
-    def classify(self, x):
-        """Logits per head for prepared crops (batch x 3 x CROP_SIDE x CROP_SIDE)."""
-        return self.late(self.early(x))
+    def edge(self, strip):
+        """Logits of the rim's heads for prepared strips (batch x 3 x RIM_ROWS x RIM_COLUMNS)."""
+        seen = self.rim(strip)
+        return {name: head(seen) for name, head in self.heads.items() if name in RIM_HEADS}
 
-    def forward(self, x):
-        return self.classify(x)
+    def classify(self, x, strip):
+        """Logits per head for prepared crops (batch x 3 x CROP_SIDE x CROP_SIDE) and strips; either may be None."""
+        crop = {} if x is None else self.late(self.early(x))
+        return crop | ({} if strip is None else self.edge(strip))
+
+    def forward(self, x, strip):
+        return self.classify(x, strip)

@@ -9,7 +9,7 @@ import render
 import scene
 from texture import blend, dots, fractal, grain, smooth, step
 
-SIZE = render.SIZE
+SIZE = 208  # longer side, pixels: nothing fine has to be seen on them
 
 
 def _canvas(rng):
@@ -174,4 +174,5 @@ def draw(rng, kind=None):
     """A picture (u8 RGB) without a tongue, and the name of its kind."""
     kind = kind or str(rng.choice(list(KINDS), p=[0.2, 0.2, 0.12, 0.2, 0.08, 0.12, 0.08]))
     scene_ = np.clip(KINDS[kind](rng), 0, 1.2)
-    return camera.shoot(rng, scene_, rng.uniform(0.5, 1.2), rng.choice([0, 0.5, 2.5], p=[0.5, 0.4, 0.1])), kind
+    shot = camera.shoot(rng, scene_, rng.uniform(0.5, 1.2), rng.choice([0, 0.5, 2.5], p=[0.5, 0.4, 0.1]))
+    return camera.store(rng, shot, np.zeros(shot.shape[:2]))[0], kind

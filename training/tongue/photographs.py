@@ -59,13 +59,13 @@ def read(path):
 
 
 def record(rgb, prob, scale, part):
-    """Crop and alpha (u8) of a picture; the whole picture where nothing was found."""
+    """Crop, alpha (u8) and rim of a picture; the whole picture where nothing was found."""
     got = rendered.cut(rgb, prob, scale, part)
     if got is None:
         full = np.zeros_like(prob)
         full[: part[1], : part[0]] = 1
         got = rendered.cut(rgb, full, scale, part)
-    return got[0], (got[1] * 255 + 0.5).astype(np.uint8)
+    return got[0], (got[1] * 255 + 0.5).astype(np.uint8), got[2]
 
 
 def prepare(images, labels, cache, net=None, masks=None):
@@ -76,7 +76,7 @@ def prepare(images, labels, cache, net=None, masks=None):
         data = dict(np.load(cache))
         if len(data["crop"]) == len(ids):
             return {**data, "labels": table, "ids": ids}
-    crops, alphas, boxes, probs, presence = [], [], [], [], []
+    crops, alphas, rims, boxes, probs, presence = [], [], [], [], [], []
     for name in ids:
         rgb = read(find(images, name))
         if masks is None:
@@ -85,10 +85,10 @@ def prepare(images, labels, cache, net=None, masks=None):
             boxed, scale, part = pipe.letterbox(rgb)
             mask = np.asarray(Image.open(find(masks, name)).convert("L")) > 127
             prob, there = rendered.boxed_mask(mask).astype(np.float32), 1.0
-        crop, alpha = record(rgb, prob, scale, part)
-        crops.append(crop), alphas.append(alpha), boxes.append(boxed)
+        crop, alpha, rim = record(rgb, prob, scale, part)
+        crops.append(crop), alphas.append(alpha), rims.append(rim), boxes.append(boxed)
         probs.append((prob * 255).astype(np.uint8)), presence.append(there)
-    data = {"crop": np.stack(crops), "alpha": np.stack(alphas), "letterbox": np.stack(boxes)}
+    data = {"crop": np.stack(crops), "alpha": np.stack(alphas), "rim": np.stack(rims), "letterbox": np.stack(boxes)}
     data |= {"prob": np.stack(probs), "presence": np.array(presence)}
     cache.parent.mkdir(parents=True, exist_ok=True)
     np.savez(cache, **data)

@@ -58,9 +58,11 @@ def read(net, config, rgb):
     verdict = light_verdict(mean, quality)
     if verdict:
         return verdict, None
-    x = pipe.normalise(pipe.compose(crop, alpha, pipe.gain_of(mean)))[None]
+    gain = pipe.gain_of(mean)
+    x = pipe.normalise(pipe.compose(crop, alpha, gain))[None]
+    strip = pipe.normalise(pipe.lit(pipe.rim(rgb, prob, component, scale, part, (x0, y0, side)), gain))[None]
     with torch.no_grad():
-        logits = net.classify(x)
+        logits = net.classify(x, strip)
     heat = {h["name"]: h["temperature"] for h in config["heads"]}
     out = {k: measure.softmax(v.float(), heat[k])[0] for k, v in logits.items()}
     return head_verdict(out, quality) or "good", out

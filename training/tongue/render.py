@@ -2,8 +2,9 @@
 
 Everything is a function of the seed. Colours follow a rough model of blood under
 a pale surface, the coating lies over it, then cracks, highlights, surroundings
-and the camera. All ranges come from descriptions of tongue diagnosis and from
-what photographs look like in general; none was fitted to labelled pictures.
+and the camera. The ranges come from descriptions of tongue diagnosis and from looking
+at photographs beside renderings, sheets sorted by label among them; no number was
+computed from labelled pictures.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import scene
 from model import HEADS
 from texture import blend, dots, fractal, grain, random_walk, smooth, step, strokes
 
-SIZE = 208  # longer side of a rendered picture, pixels
+SIZE = 320  # longer side of a rendered picture, pixels
 
 
 @dataclass
@@ -57,19 +58,19 @@ def tooth_marks(rng, theta, degree):
     """Relative notch depth along the contour table, and where the marks are (0-1)."""
     if degree == 0:
         return np.zeros_like(theta), np.zeros_like(theta)
-    low, high = ((0.007, 0.016), (0.021, 0.058))[degree - 1]
-    notch, trace = np.zeros_like(theta), np.zeros_like(theta)
+    low, high = ((0.005, 0.02), (0.016, 0.055))[degree - 1]
+    notch, trace, peak = np.zeros_like(theta), np.zeros_like(theta), rng.uniform(1.0, 2.2)
     for side in (0, 1):
         if degree == 1 and rng.random() < 0.25:
             continue
         at, end = rng.uniform(-0.4, 0.25), rng.uniform(0.75, 1.4)
-        pitch = rng.uniform(0.18, 0.42)
+        pitch = rng.uniform(0.2, 0.6)
         while at < end:
             centre = at if side == 0 else np.pi - at
             delta = np.abs((theta - centre + np.pi) % (2 * np.pi) - np.pi)
-            width = pitch * rng.uniform(0.2, 0.42)
+            width = pitch * rng.uniform(0.22, 0.48)
             if rng.random() < (0.7, 0.92)[degree - 1]:
-                bump = np.exp(-((delta / width) ** 1.6))
+                bump = np.exp(-((delta / width) ** peak))
                 notch += rng.uniform(low, high) * bump
                 trace += bump
             at += pitch * rng.uniform(0.65, 1.45)
@@ -86,9 +87,11 @@ def contour(rng, degree):
     radius *= 1 - rng.uniform(0, 0.16) * np.exp(-(top**2))
     radius *= 1 + rng.choice([-1, 1], p=[0.4, 0.6]) * rng.uniform(0, 0.05) * np.exp(-(tip**2))
     for k in range(2, 13):
-        radius *= 1 + rng.normal(0, 0.035 / k**1.3) * np.cos(k * theta + rng.uniform(0, 7))
+        radius *= 1 + rng.normal(0, 0.045 / k**1.25) * np.cos(k * theta + rng.uniform(0, 7))
+    rough = gaussian_filter(rng.standard_normal(720), rng.uniform(2, 9), mode="wrap")
+    radius *= 1 + rng.uniform(0, 0.0035) * rough / rough.std()
     notch, trace = tooth_marks(rng, theta, degree)
-    return theta, radius * (1 - notch), trace
+    return theta, (radius * (1 - notch)).astype(np.float32), trace
 
 
 @dataclass
@@ -147,7 +150,8 @@ def flesh(rng, frame, traits):
     depth = traits.blood * (1 + rng.uniform(0.01, 0.07) * fractal(rng, frame.size, 4))
     rim = rng.uniform(-0.05, 0.22) * step(frame.inside, 0.4, 0.0)
     tip = rng.uniform(-0.05, 0.3) * step(frame.v, 0.35, 1.0)
-    depth = depth * (1 + rim + tip)
+    dent = rng.uniform(0, 0.35) * (0.0, 0.5, 1.0)[traits.marks] * frame.trace * step(frame.inside, rng.uniform(0.1, 0.3), 0.0)
+    depth = depth * (1 + rim + tip + dent)
     sharp = np.abs(frame.v) < 2
     count = int(rng.choice([0, 1, 1]) * rng.uniform(20, 220))
     where = sharp * (frame.inside > 0.02) * (0.15 + step(frame.v, -0.5, 0.9) + step(frame.inside, 0.4, 0))
@@ -183,11 +187,11 @@ def coat(rng, frame, traits, picture, cracks):
 def crack_lines(rng, frame, degree):
     """Polylines (points, widths, depth) of the cracks of this degree."""
     paths, down = [], np.pi / 2 + frame.angle
-    mid = rng.random() < (0.65, 0.85)[degree - 1]
+    mid = rng.random() < (0.7, 0.85)[degree - 1]
     if mid:
         start = frame.pixel(rng.normal(0, 0.04), rng.uniform(-0.75, -0.2))
-        length = frame.half * rng.uniform(*((0.3, 1.0), (0.7, 1.5))[degree - 1])
-        path = random_walk(rng, start, down, length, 0.3, 26)
+        length = frame.half * rng.uniform(*((0.25, 1.0), (0.5, 1.5))[degree - 1])
+        path = random_walk(rng, start, down, length, rng.uniform(0.1, 0.3), 26)
         paths.append(path)
         for _ in range(rng.integers(0, (3, 8)[degree - 1])):
             from_ = path[rng.integers(2, len(path))]
@@ -203,13 +207,13 @@ def crack_lines(rng, frame, degree):
         size = frame.half * rng.uniform(*((0.06, 0.3), (0.12, 0.6))[degree - 1]) * (0.6 if net else 1)
         heading = rng.uniform(0, np.pi) if net or rng.random() < 0.15 else down + rng.normal(0, 0.25)
         paths.append(random_walk(rng, start, heading, size, 0.5, 10))
-    low, high = ((0.08, 0.26), (0.3, 0.75))[degree - 1]
-    thin, thick = ((0.4, 0.9), (0.8, 2.0))[degree - 1]
+    low, high = ((0.15, 0.45), (0.25, 0.75))[degree - 1]
+    thin, thick = ((0.6, 1.6), (1.6, 4.5))[degree - 1]
     out = []
     for path in paths:
         taper = np.sin(np.linspace(0.3, np.pi - 0.2, len(path))) * rng.uniform(0.6, 1.4, len(path))
-        width = rng.uniform(thin, thick) * frame.half / 85 * (0.4 + 0.8 * taper)
-        out.append((path, width, rng.uniform(low, high)))
+        width = rng.uniform(thin, thick) * (1 if path is paths[0] else 0.7) * (0.4 + 0.8 * taper)
+        out.append((path, width * frame.half / 85, rng.uniform(low, high)))
     return out
 
 
@@ -218,7 +222,7 @@ def crack_map(rng, frame, degree):
     if degree == 0:
         return np.zeros(frame.size, np.float32)
     lines = strokes(frame.size, crack_lines(rng, frame, degree))
-    soft = gaussian_filter(lines, rng.uniform(0.35, 0.8), truncate=2.5)
+    soft = gaussian_filter(lines, rng.uniform(0.35, 0.8 + 0.4 * degree) * frame.half / 85, truncate=2.5)
     wide = gaussian_filter(lines, rng.uniform(1.5, 4.0) * frame.half / 85, truncate=2)
     return np.minimum(soft * 1.15 + rng.uniform(0.1, 0.9) * wide, 1) * (frame.inside > 0.03)
 
@@ -235,9 +239,9 @@ def relief(rng, frame, picture, cracks, degree):
     light *= 1 + rng.uniform(0.01, 0.05) * grain(rng, frame.size, rng.uniform(0.5, 1.1) * frame.half / 85)
     light *= 1 + rng.uniform(0, 0.05) * fractal(rng, frame.size, 6, 2)
     light *= 1 - rng.uniform(0, 0.5) * step(frame.v, rng.uniform(-0.85, -0.5), -1.05)
-    reach, sink = rng.uniform(0.08, 0.22), rng.uniform(0.05, 0.22) * (0.3, 0.5, 1.0)[degree]
+    reach, sink = rng.uniform(0.08, 0.25), rng.uniform(0.05, 0.3) * (0.3, 0.5, 1.0)[degree]
     light *= 1 - sink * (frame.trace - 0.4 * (frame.trace.max() > 0)) * step(frame.inside, reach, 0.0)
-    shoulder = np.clip(gaussian_filter(cracks, 2.2, truncate=2) - 0.7 * cracks, 0, 1)
+    shoulder = np.clip(gaussian_filter(cracks, 2.2 * frame.half / 85, truncate=2) - 0.7 * cracks, 0, 1)
     light *= 1 + rng.uniform(0, 0.3) * shoulder
     dark = np.array([0.42, 0.62, 0.58], np.float32) * rng.uniform(0.6, 1.15)
     picture *= light[..., None] * (1 - np.minimum(cracks[..., None] * dark, 0.9))
@@ -252,7 +256,7 @@ def gloss(rng, frame, picture, cracks):
     spot = np.exp(-(((frame.u - at_u) / wide) ** 2) - ((frame.v - at_v) / high) ** 2)
     spot += 0.5 * step(np.abs(frame.inside - rng.uniform(0.1, 0.25)), 0.12, 0.0) * (frame.v > rng.uniform(-0.5, 0.6))
     bumps = fractal(rng, frame.size, rng.uniform(18, 60), 2) * rng.uniform(0.4, 1)
-    bumps = bumps + rng.uniform(0, 0.6) * grain(rng, frame.size, rng.uniform(0.6, 1.0))
+    bumps = bumps + rng.uniform(0, 0.6) * grain(rng, frame.size, rng.uniform(0.6, 1.0) * frame.half / 85)
     shine = step(bumps * (0.3 + spot) + 0.8 * spot, rng.uniform(0.9, 1.7), rng.uniform(2.0, 3.2))
     shine *= (frame.inside > 0.02) * (1 - cracks) * rng.uniform(0.2, 1)
     blend(picture, np.float32(1.0), shine)
@@ -272,12 +276,14 @@ def draw(rng, wanted=None, size=SIZE):
     picture = scene.around(rng, frame, traits)
     blend(picture, tongue, frame.cover)
     cover = scene.in_front(rng, frame, picture, traits, frame.cover)
-    sigma, smear = rng.uniform(0, 0.7), 0.0
+    unit = max(frame.size) / 208  # what a lens blurs grows with the picture
+    sigma, smear = 1.8 * rng.random() ** 1.2, 0.0
     if not traits.labels["sharp"]:
         sigma = rng.uniform(2.6, 6.5)
         if rng.random() < 0.3:
-            sigma, smear = 0.5, rng.uniform(9, 18)
-    out = camera.shoot(rng, picture, 1.0, sigma, smear)
+            sigma, smear = 0.5, rng.uniform(8, 18)
+    out = camera.shoot(rng, picture, 1.0, sigma * unit, smear * unit)
+    out, cover = camera.store(rng, out, cover)
     if not traits.labels["sharp"]:
         traits.labels["fissures"] = traits.labels["tooth_marks"] = -1
     if not traits.labels["whole"]:

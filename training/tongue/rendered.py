@@ -18,7 +18,7 @@ from model import HEADS, SEGMENT_SIDE
 from texture import smooth
 
 NEGATIVE = 0.2  # share of pictures without a tongue
-FIELDS = ("letterbox", "mask", "crop", "alpha", "labels")
+FIELDS = ("letterbox", "mask", "crop", "alpha", "rim", "labels")
 
 
 def guess(rng, mask):
@@ -40,14 +40,14 @@ def boxed_mask(mask):
 
 
 def cut(rgb, prob, scale, part):
-    """The crop and its alpha for a probability map; None when it shows nothing."""
+    """Crop, alpha and rim for a probability map; None when it shows nothing."""
     component = pipe.locate(prob, scale, part)[1]
     if component is None:
         return None
     x0, y0, side = pipe.square_of(component, scale)
     square = pipe.crop(rgb, x0, y0, side)
     alpha = pipe.alpha_of(prob, scale, x0, y0, side, (rgb.shape[1], rgb.shape[0]))
-    return square, alpha
+    return square, alpha, pipe.rim(rgb, prob, component, scale, part, (x0, y0, side))
 
 
 def false_alarm(rng, part):
@@ -77,7 +77,7 @@ def sample(seed):
     while got is None:
         got = cut(rgb, false_alarm(rng, part), scale, part)
     alpha = (got[1] * 255 + 0.5).astype(np.uint8)
-    return {"letterbox": boxed, "mask": target, "crop": got[0], "alpha": alpha, "labels": labels}
+    return {"letterbox": boxed, "mask": target, "crop": got[0], "alpha": alpha, "rim": got[2], "labels": labels}
 
 
 def part(task):
@@ -89,6 +89,11 @@ def part(task):
         np.savez(draft, **{f: np.stack([row[f] for row in rows]) for f in FIELDS})
         draft.rename(path)
     return path.name
+
+
+def rows_of(data, rows):
+    """What the networks and the loss need of some records."""
+    return {k: data[k][rows] for k in ("crop", "alpha", "rim", "labels") if k in data}
 
 
 def load(folder, parts=None):

@@ -60,7 +60,7 @@ def main():
     pictures = {name: typical(net, config, wanted) for name, wanted in WANTED.items()}
     sharp = pictures["pale-marked-white"].astype(np.float32)
     pictures["blurred"] = camera.blur(sharp, 5.0).astype(np.uint8)
-    pictures["too-dark"] = (sharp * 0.12).astype(np.uint8)
+    pictures["too-dark"] = (sharp * 0.08).astype(np.uint8)
     pictures["hand"] = others.draw(np.random.default_rng(3), "hand")[0]
     pictures["face"] = others.draw(np.random.default_rng(4), "face")[0]
     folder = args.model / "samples"

@@ -71,7 +71,7 @@ class Learning(unittest.TestCase):
         data = {f: np.stack([row[f] for row in rows]) for f in rendered.FIELDS}
         before = {n: p.detach().clone() for n, p in net.named_parameters()}
         weights = learn.class_weights(data["labels"], NAMES)
-        logits = net.classify(augment.batch(data["crop"], data["alpha"], torch.Generator().manual_seed(0)))
+        logits = net.classify(*augment.batch(data, torch.Generator().manual_seed(0)))
         loss = learn.head_loss(logits, torch.as_tensor(data["labels"]), NAMES, weights)
         masks = torch.as_tensor(data["mask"]).float()
         loss = loss + pretrain.seg_loss(net.segment(pretrain.seg_input(data["letterbox"])), masks, masks.amax((1, 2)))
@@ -86,6 +86,16 @@ class Learning(unittest.TestCase):
         nothing = np.full((4, len(NAMES)), -1, np.int8)
         weights = learn.class_weights(nothing, NAMES)
         self.assertIsNone(learn.head_loss(logits, torch.as_tensor(nothing), NAMES, weights))
+
+    def test_a_part_trains_its_own_tensors_only(self):
+        net = TongueNet(width=8)
+        names = [n for n, _ in net.named_parameters()]
+        loops = {part: learn.Loop(net, part, ".", "t", 1, 1e-3, 4) for part in ("segment", "heads", "rim", "reading")}
+        mine = {part: {n for n in names if loop.mine(n)} for part, loop in loops.items()}
+        self.assertEqual(mine["heads"] | mine["rim"], mine["reading"])
+        self.assertEqual(mine["reading"] | mine["segment"], set(names))
+        self.assertEqual(len(names), sum(len(mine[part]) for part in ("segment", "heads", "rim")))
+        self.assertIn("heads.tooth_marks.weight", mine["rim"])
 
     def test_folds_part_the_rows_and_keep_proportions(self):
         labels = np.array([[0]] * 50 + [[1]] * 25, np.int8)
@@ -103,7 +113,7 @@ class Learning(unittest.TestCase):
 
                 def step(index):
                     seen.append(len(index))
-                    return net.classify(torch.randn(2, 3, 64, 64))["sharp"].square().mean()
+                    return net.classify(torch.randn(2, 3, 64, 64), None)["sharp"].square().mean()
 
                 loop = learn.Loop(net, "heads", folder, "t", epochs, 1e-3, 4)
                 loop.run(8, step, lambda: (float(loop.epoch), ""), log=lambda text: None)
@@ -127,6 +137,17 @@ class Figures(unittest.TestCase):
         self.assertEqual(part.sum(), 16)
         x0, y0, side = pipe.square_of(part, 0.5)
         self.assertEqual((x0, y0, side), (7, 9, 10))
+
+    def test_a_rim_is_unrolled_along_the_outline(self):
+        y, x = np.mgrid[:256, :256].astype(np.float32)
+        inside = np.hypot(x - 127.5, y - 127.5) < 80
+        rgb = np.where(inside[..., None], np.uint8([200, 20, 20]), np.uint8([20, 20, 200]))
+        mask = rendered.boxed_mask(inside)
+        _, scale, part = pipe.letterbox(rgb)
+        square = pipe.square_of(mask, scale)
+        strip = pipe.rim(rgb, mask.astype(np.float32), mask, scale, part, square)
+        self.assertEqual(strip.shape, (pipe.RIM_ROWS, pipe.RIM_COLUMNS, 3))
+        self.assertTrue((strip[:16, :, 0] == 200).all() and (strip[-16:, :, 2] == 200).all())
 
     def test_files_load_again_and_give_the_golden_answers(self):
         torch.manual_seed(1)

@@ -7,8 +7,9 @@ Interrupted runs go on from the last finished epoch of the fold they were in. Wi
 `--inner` a share of each training part chooses the epoch (early stopping); with 0
 every fold runs all epochs and its last state counts. `--rendered` mixes rendered
 pictures into every batch, so that classes that nobody labelled are still taught.
-`--copies N` trains the last stage and the heads only, on stored maps of N augmented
-copies of every picture: several times faster, somewhat weaker.
+`--copies N` trains only the last stage of the trunk, the heads and the network over the
+rim, the former on stored maps of N augmented copies of every picture: several times
+faster, somewhat weaker.
 """
 
 import argparse
@@ -44,7 +45,7 @@ def folds_of(labels, count, seed=0):
 
 def subset(data, rows):
     """The same arrays for some rows."""
-    return {k: data[k][rows] for k in ("crop", "alpha", "labels")}
+    return rendered.rows_of(data, rows)
 
 
 class Pictures:
@@ -61,10 +62,10 @@ class Pictures:
             count = max(1, int(len(rows) * self.args.share))
             pick = np.sort(self.rng.integers(0, len(self.extra["labels"]), count))
             parts.append(subset(self.extra, pick))
-        crop, alpha, labels = (np.concatenate([p[k] for p in parts]) for k in ("crop", "alpha", "labels"))
-        x = augment.batch(crop, alpha, self.generator, self.args.strength)
+        both = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+        x = augment.batch(both, self.generator, self.args.strength)
         with torch.autocast("cpu", torch.bfloat16):
-            return net.classify(x), torch.as_tensor(labels)
+            return net.classify(*x), torch.as_tensor(both["labels"])
 
     def read(self, net, rows):
         """Logits averaged over each picture and its mirror image."""
@@ -81,6 +82,7 @@ class Copies:
 
     def __init__(self, data, args, net, path):
         self.data, self.args, self.rng = data, args, np.random.default_rng(3)
+        self.generator = torch.Generator().manual_seed(4)
         if not path.exists():
             generator = torch.Generator().manual_seed(3)
             maps = [self.maps(net, data, None), self.maps(net, mirror(data), None)]
@@ -94,7 +96,8 @@ class Copies:
         """The third stage's maps of all pictures, f16."""
         out = []
         for b in range(0, len(data["crop"]), batch):
-            x = augment.batch(data["crop"][b : b + batch], data["alpha"][b : b + batch], generator, self.args.strength)
+            part = rendered.rows_of(data, slice(b, b + batch))
+            x, _ = augment.batch(part, generator, self.args.strength, ("crop",))
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
                 out.append(net.early(x).half().numpy())
         return np.concatenate(out)
@@ -103,8 +106,9 @@ class Copies:
         """Logits and labels of one batch of random copies."""
         copy = self.rng.integers(0, len(self.stored), len(rows))
         x = torch.from_numpy(self.stored[copy, rows]).float().contiguous(memory_format=torch.channels_last)
+        _, strip = augment.batch(subset(self.data, rows), self.generator, self.args.strength, ("rim",))
         with torch.autocast("cpu", torch.bfloat16):
-            return net.late(x), torch.as_tensor(self.data["labels"][rows])
+            return net.late(x) | net.edge(strip), torch.as_tensor(self.data["labels"][rows])
 
     def read(self, net, rows):
         """Logits averaged over each picture and its mirror image."""
@@ -112,13 +116,15 @@ class Copies:
         for copy in (0, 1):
             with torch.no_grad():
                 got = net.late(torch.from_numpy(self.stored[copy, rows]).float())
-            out.append({k: v.numpy() for k, v in got.items()})
+            got = {k: v.numpy() for k, v in got.items()}
+            part = subset(self.data, rows)
+            out.append(got | head_logits(net, mirror(part) if copy else part, see=("rim",)))
         return average(*out)
 
 
 def mirror(data):
     """The same records, mirrored."""
-    return {"crop": data["crop"][:, :, ::-1].copy(), "alpha": data["alpha"][:, :, ::-1].copy()}
+    return {**data, **{k: data[k][:, :, ::-1].copy() for k in ("crop", "alpha", "rim")}}
 
 
 def average(one, other):
@@ -150,7 +156,7 @@ def fit(net, source, rows, inner, args, name):
         value = {k: v for k, v in aucs(source.read(net, inner), labels[inner]).items() if v == v}
         return float(np.mean(list(value.values()))), " ".join(f"{k} {v:.3f}" for k, v in value.items())
 
-    loop = learn.Loop(net, "heads", args.work, name, args.epochs, args.lr, args.batch, args.patience)
+    loop = learn.Loop(net, "reading", args.work, name, args.epochs, args.lr, args.batch, args.patience)
     return loop.run(len(rows), step, score, log=say)
 
 

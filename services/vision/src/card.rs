@@ -22,6 +22,9 @@ pub struct Card {
     pub segment: Segment,
     /// The square that is classified.
     pub crop: Crop,
+    /// The unrolled rim, where some heads look at it.
+    #[serde(default)]
+    pub rim: Option<Rim>,
     /// The light that is aimed at.
     pub colour: Colour,
     /// What a picture must come to.
@@ -48,6 +51,25 @@ pub struct Crop {
     pub margin: f32,
     /// Side of the window by which the mask is made larger, odd.
     pub alpha_dilate: usize,
+}
+
+/// The rim of the tongue, unrolled into a strip: columns go round the tip, rows from inside out.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Rim {
+    /// Side of the square that it is sampled from, in pixels.
+    pub side: usize,
+    /// Angles, a multiple of 8.
+    pub columns: usize,
+    /// Distances from the centre, a multiple of 8.
+    pub rows: usize,
+    /// First and last angle in radians: 0 is right, a quarter turn is down.
+    pub angles: [f32; 2],
+    /// The outline is smoothed three times by a window of this many columns to both sides.
+    pub smooth: usize,
+    /// How far the strip reaches to both sides of the smoothed outline, in radii.
+    pub reach: f32,
+    /// Names of the heads that look at it.
+    pub heads: Vec<String>,
 }
 
 /// The light that is aimed at.
@@ -167,6 +189,18 @@ impl Card {
         if self.crop.alpha_dilate.is_multiple_of(2) || self.crop.alpha_dilate > 63 {
             return wrong("crop.alpha_dilate", "an odd number, at most 63");
         }
+        if let Some(rim) = &self.rim {
+            let sides = (32..=1024).contains(&rim.side)
+                && [rim.columns, rim.rows].iter().all(|n| (8..=1024).contains(n) && n.is_multiple_of(8));
+            let [from, to] = rim.angles;
+            let reach = (0.0..1.0).contains(&rim.reach) && from < to && to - from < std::f32::consts::TAU;
+            if !sides || !reach || rim.smooth > 64 {
+                return wrong("rim", "a side of 32 to 1024, columns and rows in eights, less than a turn and a radius");
+            }
+            if let Some(name) = rim.heads.iter().find(|name| self.heads.iter().all(|head| head.name != **name)) {
+                return wrong("rim.heads", &format!("heads of this model, found `{name}`"));
+            }
+        }
         if self.std.iter().any(|deviation| deviation.is_nan() || *deviation <= 0.0) {
             return wrong("std", "values above 0");
         }
@@ -211,6 +245,8 @@ pub(crate) mod tests {
             ("\"alpha_dilate\": 3", "\"alpha_dilate\": 4", "crop.alpha_dilate"),
             ("[0.6, 0.6, 0.6]", "[0.6, 0.6]", "heads.coating_colour"),
             ("0.25, 0.25, 0.25", "0.25, 0.0, 0.25", "std"),
+            ("\"colour\":", "\"rim\": {\"side\": 64, \"columns\": 60, \"rows\": 8, \"angles\": [-0.5, 3.5], \"smooth\": 4, \"reach\": 0.1, \"heads\": []}, \"colour\":", "rim"),
+            ("\"colour\":", "\"rim\": {\"side\": 64, \"columns\": 64, \"rows\": 8, \"angles\": [-0.5, 3.5], \"smooth\": 4, \"reach\": 0.1, \"heads\": [\"nose\"]}, \"colour\":", "nose"),
             ("\"fill\": 127", "\"fill\": 300", "fill"),
         ] {
             assert!(CARD.contains(from), "{from}");

@@ -8,7 +8,7 @@ use crate::card::{Card, HeadCard, Role};
 use crate::look::crop::Crop;
 use crate::look::judge;
 use crate::look::letterbox::{Letterbox, planes};
-use crate::net::{Linear, Planes, ResNet18, Segmenter, Weights, WeightsError};
+use crate::net::{Linear, Planes, ResNet18, RimNet, Segmenter, Weights, WeightsError};
 use crate::picture::Picture;
 
 /// Names of the heads that judge, in the order of [`judge::heads`].
@@ -39,7 +39,16 @@ pub struct Engine {
     card: Card,
     segmenter: Segmenter,
     trunk: ResNet18,
-    heads: Vec<Linear>,
+    rim: Option<RimNet>,
+    heads: Vec<Head>,
+}
+
+/// A head, and what it looks at.
+#[derive(Debug)]
+struct Head {
+    linear: Linear,
+    /// The rim, and not the square.
+    rim: bool,
 }
 
 /// What was read of one picture.
@@ -74,26 +83,36 @@ impl Engine {
         let card = Card::read(card).map_err(EngineError::Card)?;
         let weights = Weights::read(weights)?;
         let (segmenter, trunk) = (Segmenter::load(&weights)?, ResNet18::load(&weights)?);
+        let rim = card.rim.as_ref().map(|_| RimNet::load(&weights)).transpose()?;
         let mut heads = Vec::with_capacity(card.heads.len());
         for head in &card.heads {
             let linear = weights.linear(&format!("heads.{}", head.name))?;
-            if linear.outputs() != head.classes.len() || linear.inputs() != trunk.features() {
+            let at_rim = card.rim.as_ref().is_some_and(|rim| rim.heads.contains(&head.name));
+            let features = if at_rim { rim.as_ref().map_or(0, RimNet::features) } else { trunk.features() };
+            if linear.outputs() != head.classes.len() || linear.inputs() != features {
                 return Err(EngineError::Head(head.name.clone()));
             }
-            heads.push(linear);
+            heads.push(Head { linear, rim: at_rim });
         }
-        let engine = Self { card, segmenter, trunk, heads };
+        let engine = Self { card, segmenter, trunk, rim, heads };
         engine.prove()?;
         Ok(engine)
     }
 
     /// A real forward pass of both networks, so that whoever is ready can read.
     fn prove(&self) -> Result<(), EngineError> {
-        let grey =
-            |side: usize| Planes { count: 1, channels: 3, height: side, width: side, data: vec![0.1; 3 * side * side] };
-        let segmented = self.segmenter.forward(&grey(self.card.segment.side));
+        let grey = |width: usize, height: usize| Planes {
+            count: 1,
+            channels: 3,
+            height,
+            width,
+            data: vec![0.1; 3 * width * height],
+        };
+        let (square, crop) = (self.card.segment.side, self.card.crop.side);
+        let segmented = self.segmenter.forward(&grey(square, square));
         let numbers = segmented.iter().flat_map(|s| s.mask.iter().chain([&s.presence])).all(|value| value.is_finite());
-        let read = self.classify(&grey(self.card.crop.side));
+        let strip = self.card.rim.as_ref().map(|rim| grey(rim.columns, rim.rows));
+        let read = self.classify(&grey(crop, crop), strip.as_ref());
         let fine = numbers && read.iter().flatten().flatten().all(|probability| probability.is_finite());
         if fine { Ok(()) } else { Err(EngineError::Numbers) }
     }
@@ -108,18 +127,24 @@ impl Engine {
         &self.segmenter
     }
 
-    /// Logits of every head for prepared squares: image, head, class.
-    pub fn logits(&self, squares: &Planes) -> Vec<Vec<Vec<f32>>> {
+    /// Logits of every head for prepared squares and, where the model looks at them, the strips of their rims: image,
+    /// head, class.
+    pub fn logits(&self, squares: &Planes, strips: Option<&Planes>) -> Vec<Vec<Vec<f32>>> {
         let features = self.trunk.forward(squares);
-        features.iter().map(|row| self.heads.iter().map(|head| head.forward(row)).collect()).collect()
+        let rims = self.rim.as_ref().zip(strips).map(|(rim, strips)| rim.forward(strips)).unwrap_or_default();
+        let of = |at: usize, row: &Vec<f32>| -> Vec<Vec<f32>> {
+            let seen = |head: &Head| if head.rim { rims.get(at).map_or(&[][..], Vec::as_slice) } else { row.as_slice() };
+            self.heads.iter().map(|head| head.linear.forward(seen(head))).collect()
+        };
+        features.iter().enumerate().map(|(at, row)| of(at, row)).collect()
     }
 
-    /// Probabilities of every head for prepared squares.
-    pub fn classify(&self, squares: &Planes) -> Vec<Vec<Vec<f32>>> {
+    /// Probabilities of every head for prepared squares and strips.
+    pub fn classify(&self, squares: &Planes, strips: Option<&Planes>) -> Vec<Vec<Vec<f32>>> {
         let calibrated = |logits: Vec<Vec<f32>>| -> Vec<Vec<f32>> {
             logits.iter().zip(&self.card.heads).map(|(logits, head)| softmax(logits, head.temperature)).collect()
         };
-        self.logits(squares).into_iter().map(calibrated).collect()
+        self.logits(squares, strips).into_iter().map(calibrated).collect()
     }
 
     /// Reads pictures. Those that are refused cost no second network.
@@ -127,16 +152,8 @@ impl Engine {
         let began = Instant::now();
         let seen = self.find(pictures);
         let judged = Instant::now();
-        let squares: Vec<Vec<[f32; 3]>> = seen
-            .iter()
-            .filter_map(|seen| seen.crop.as_ref().ok())
-            .map(|crop| crop.lit(crop.gain(&self.card), self.card.fill))
-            .collect();
-        let mut read = match squares.is_empty() {
-            true => Vec::new(),
-            false => self.classify(&planes(squares.iter().map(Vec::as_slice), self.card.crop.side, &self.card)),
-        }
-        .into_iter();
+        let crops: Vec<&Crop> = seen.iter().filter_map(|seen| seen.crop.as_ref().ok()).collect();
+        let mut read = self.features(&crops).into_iter();
         let judge_ms = (judged - began).as_secs_f32() * 1000.0;
         let read_ms = judged.elapsed().as_secs_f32() * 1000.0;
         let reading = |seen: Seen<'_>| {
@@ -150,14 +167,30 @@ impl Engine {
         seen.into_iter().map(reading).collect()
     }
 
+    /// Probabilities of every head for cut-out tongues.
+    fn features(&self, crops: &[&Crop]) -> Vec<Vec<Vec<f32>>> {
+        if crops.is_empty() {
+            return Vec::new();
+        }
+        let side = self.card.crop.side;
+        let squares: Vec<_> = crops.iter().map(|crop| crop.lit(crop.gain(&self.card), self.card.fill)).collect();
+        let squares = planes(squares.iter().map(Vec::as_slice), (side, side), &self.card);
+        let strips = self.card.rim.as_ref().map(|rim| {
+            let strips: Vec<_> = crops.iter().map(|crop| crop.lit_rim(crop.gain(&self.card))).collect();
+            planes(strips.iter().map(Vec::as_slice), (rim.columns, rim.rows), &self.card)
+        });
+        self.classify(&squares, strips.as_ref())
+    }
+
     /// Finds the tongues and judges their light.
     fn find<'a>(&self, pictures: &[&'a Picture]) -> Vec<Seen<'a>> {
         let mut seen: Vec<Seen<'a>> = pictures.iter().map(|picture| self.look(picture)).collect();
         let good: Vec<usize> = (0..seen.len()).filter(|at| seen.get(*at).is_some_and(|s| s.crop.is_ok())).collect();
         let squares = good.iter().filter_map(|at| seen.get(*at)).map(|s| s.letterbox.pixels.as_chunks::<3>().0);
+        let side = self.card.segment.side;
         let segmented = match good.is_empty() {
             true => Vec::new(),
-            false => self.segmenter.forward(&planes(squares, self.card.segment.side, &self.card)),
+            false => self.segmenter.forward(&planes(squares, (side, side), &self.card)),
         };
         for (at, said) in good.into_iter().zip(segmented) {
             let Some(seen) = seen.get_mut(at) else { continue };
@@ -176,7 +209,7 @@ impl Engine {
         let mut measured = Measured::default();
         let verdict = judge::picture(picture, &letterbox, &self.card, &mut measured);
         // A crop of nothing stands for "still good" until the tongue is found.
-        let crop = verdict.map(|()| Crop { pixels: Vec::new(), alpha: Vec::new(), mean: None });
+        let crop = verdict.map(|()| Crop { pixels: Vec::new(), alpha: Vec::new(), mean: None, rim: Vec::new() });
         Seen { picture, letterbox, measured, crop }
     }
 

@@ -2,7 +2,8 @@
 
 use super::letterbox::Letterbox;
 use super::mask::Mask;
-use super::{luma, round};
+use super::rim::unroll;
+use super::{luma, round, sample};
 use crate::card::Card;
 use crate::picture::Picture;
 use crate::resize::{Window, resize};
@@ -16,19 +17,44 @@ pub struct Crop {
     pub alpha: Vec<f32>,
     /// Mean colour of the tongue; `None` where nothing is tongue.
     pub mean: Option<[f32; 3]>,
+    /// The unrolled rim, rows of RGB, where the model looks at it.
+    pub rim: Vec<[u8; 3]>,
+}
+
+/// Where the square lies in the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Square {
+    /// First column, below 0 where it reaches out.
+    pub left: f32,
+    /// First row.
+    pub top: f32,
+    /// Its side, in whole pixels of the picture.
+    pub cut: f32,
+}
+
+impl Square {
+    /// The square around a tongue, with the margin of the card.
+    fn around(mask: &Mask, scale: f32, margin: f32) -> Self {
+        let [x0, y0, x1, y1] = mask.bounds.map(|bound| bound as f32);
+        let cut = (mask.longer() as f32 * (1.0 + 2.0 * margin) / scale).ceil().max(1.0);
+        let start = |low: f32, high: f32| round((low + high) / (2.0 * scale) - cut / 2.0);
+        Self { left: start(x0, x1), top: start(y0, y1), cut }
+    }
+
+    /// The pixels of the picture in it, resized to a side.
+    pub fn pixels(self, picture: &Picture, side: usize, fill: u8) -> Vec<[u8; 3]> {
+        let cut = self.cut as usize;
+        let window = Window { x: self.left as i64, y: self.top as i64, width: cut, height: cut };
+        resize(picture, window, (side, side), fill).as_chunks::<3>().0.to_vec()
+    }
 }
 
 impl Crop {
     /// Cuts the tongue out of the picture.
     pub fn new(picture: &Picture, letterbox: &Letterbox, mask: &Mask, card: &Card) -> Self {
-        let (side, scale) = (card.crop.side, letterbox.scale);
-        let [x0, y0, x1, y1] = mask.bounds.map(|bound| bound as f32);
-        let cut = (mask.longer() as f32 * (1.0 + 2.0 * card.crop.margin) / scale).ceil().max(1.0);
-        let start = |low: f32, high: f32| round((low + high) / (2.0 * scale) - cut / 2.0);
-        let (left, top) = (start(x0, x1), start(y0, y1));
-        let window = Window { x: left as i64, y: top as i64, width: cut as usize, height: cut as usize };
-        let pixels = resize(picture, window, (side, side), card.fill).as_chunks::<3>().0.to_vec();
-        let alpha = alpha(picture, letterbox, (mask, card), (left, top, cut));
+        let square = Square::around(mask, letterbox.scale, card.crop.margin);
+        let pixels = square.pixels(picture, card.crop.side, card.fill);
+        let alpha = alpha(picture, letterbox, (mask, card), square);
         let mut sums = [0.0_f32; 3];
         let mut weight = 0.0_f32;
         for (pixel, alpha) in pixels.iter().zip(&alpha) {
@@ -36,7 +62,11 @@ impl Crop {
             weight += alpha;
         }
         let mean = (weight > 0.0).then(|| sums.map(|sum| sum / weight));
-        Self { pixels, alpha, mean }
+        let rim = card.rim.as_ref().map(|rim| {
+            let finer = square.pixels(picture, rim.side, card.fill);
+            unroll(&finer, rim, (mask, letterbox), square)
+        });
+        Self { pixels, alpha, mean, rim: rim.unwrap_or_default() }
     }
 
     /// The factor that brings the tongue to the brightness that is aimed at.
@@ -54,13 +84,18 @@ impl Crop {
         })
         .collect()
     }
+
+    /// The rim in that light.
+    pub fn lit_rim(&self, gain: f32) -> Vec<[f32; 3]> {
+        self.rim.iter().map(|pixel| pixel.map(|value| (gain * f32::from(value)).min(255.0))).collect()
+    }
 }
 
 fn alpha(
     picture: &Picture,
     letterbox: &Letterbox,
     (mask, card): (&Mask, &Card),
-    (left, top, cut): (f32, f32, f32),
+    Square { left, top, cut }: Square,
 ) -> Vec<f32> {
     let (side, square) = (card.crop.side, letterbox.side);
     let wide = mask.dilated(square, card.crop.alpha_dilate);
@@ -77,16 +112,4 @@ fn alpha(
         }
     }
     alpha
-}
-
-/// Between the four values around a place.
-fn sample(values: &[f32], side: usize, u: f32, v: f32) -> f32 {
-    let (x, y) = (u.floor(), v.floor());
-    let (dx, dy) = (u - x, v - y);
-    let (x, y) = (x as usize, y as usize);
-    let (right, below) = ((x + 1).min(side - 1), (y + 1).min(side - 1));
-    let at = |x: usize, y: usize| values.get(y * side + x).copied().unwrap_or(0.0);
-    let upper = at(x, y) * (1.0 - dx) + at(right, y) * dx;
-    let lower = at(x, below) * (1.0 - dx) + at(right, below) * dx;
-    upper * (1.0 - dy) + lower * dy
 }

@@ -41,18 +41,18 @@ impl Letterbox {
     }
 }
 
-/// Squares of RGB as the networks take them: `(value / 255 - mean) / deviation`, channel by channel.
-pub fn planes<'a, V>(squares: impl Iterator<Item = &'a [[V; 3]]>, side: usize, card: &Card) -> Planes
+/// Pictures of RGB as the networks take them: `(value / 255 - mean) / deviation`, channel by channel.
+pub fn planes<'a, V>(pictures: impl Iterator<Item = &'a [[V; 3]]>, (width, height): (usize, usize), card: &Card) -> Planes
 where
     V: Copy + Into<f32> + 'a,
 {
     let (mut data, mut count) = (Vec::new(), 0);
-    for square in squares {
+    for picture in pictures {
         for (channel, (mean, deviation)) in card.mean.iter().zip(&card.std).enumerate() {
-            let values = square.iter().filter_map(|pixel| pixel.get(channel).copied());
+            let values = picture.iter().filter_map(|pixel| pixel.get(channel).copied());
             data.extend(values.map(|value| (value.into() / 255.0 - mean) / deviation));
         }
         count += 1;
     }
-    Planes { count, channels: 3, height: side, width: side, data }
+    Planes { count, channels: 3, height, width, data }
 }

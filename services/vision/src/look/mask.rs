@@ -12,6 +12,15 @@ pub struct Mask {
     pub area: usize,
     /// Its first column, first row, and one past its last ones.
     pub bounds: [usize; 4],
+    /// Its centre of mass.
+    pub centre: [f32; 2],
+}
+
+/// A piece of what is marked.
+struct Piece {
+    area: usize,
+    bounds: [usize; 4],
+    sums: [usize; 2],
 }
 
 impl Mask {
@@ -22,13 +31,13 @@ impl Mask {
         let marked =
             |at: usize| at % side < width && at / side < height && probability.get(at).is_some_and(|p| *p >= threshold);
         let mut seen = vec![false; side * side];
-        let mut best: Option<(usize, [usize; 4])> = None;
+        let mut best: Option<Piece> = None;
         let mut open = Vec::new();
         for start in 0..side * side {
             if seen.get(start) != Some(&false) || !marked(start) {
                 continue;
             }
-            let (mut area, mut bounds) = (0, [side, side, 0, 0]);
+            let mut piece = Piece { area: 0, bounds: [side, side, 0, 0], sums: [0; 2] };
             open.push(start);
             while let Some(at) = open.pop() {
                 if seen.get(at) != Some(&false) || !marked(at) {
@@ -38,19 +47,22 @@ impl Mask {
                     *seen = true;
                 }
                 let (x, y) = (at % side, at / side);
-                area += 1;
-                bounds = [bounds[0].min(x), bounds[1].min(y), bounds[2].max(x + 1), bounds[3].max(y + 1)];
+                piece.area += 1;
+                piece.sums = [piece.sums[0] + x, piece.sums[1] + y];
+                let [x0, y0, x1, y1] = piece.bounds;
+                piece.bounds = [x0.min(x), y0.min(y), x1.max(x + 1), y1.max(y + 1)];
                 open.extend((x > 0).then(|| at - 1));
                 open.extend((x + 1 < side).then_some(at + 1));
                 open.extend(at.checked_sub(side));
                 open.extend((y + 1 < side).then_some(at + side));
             }
-            if best.is_none_or(|(most, _)| area > most) {
-                best = Some((area, bounds));
+            if best.as_ref().is_none_or(|best| piece.area > best.area) {
+                best = Some(piece);
             }
         }
-        let (area, bounds) = best?;
-        Some(Self { probability, area, bounds })
+        let Piece { area, bounds, sums } = best?;
+        let centre = sums.map(|sum| sum as f32 / area as f32 + 0.5);
+        Some(Self { probability, area, bounds, centre })
     }
 
     /// The longer side of its bounds, in pixels of the square.
@@ -90,7 +102,7 @@ mod tests {
         let logits: Vec<f32> =
             rows.iter().flat_map(|row| row.chars().map(|c| if c == 'X' { 9.0 } else { -9.0 })).collect();
         let mask = Mask::new(&logits, &square(8, 5), 0.5).unwrap();
-        assert_eq!((mask.area, mask.bounds, mask.longer()), (4, [0, 0, 2, 2], 2));
+        assert_eq!((mask.area, mask.bounds, mask.longer(), mask.centre), (4, [0, 0, 2, 2], 2, [1.0, 1.0]));
         let all = Mask::new(&logits, &square(8, 8), 0.5).unwrap();
         assert_eq!((all.area, all.bounds), (15, [5, 0, 8, 5]));
         assert!(Mask::new(&[-9.0; 64], &square(8, 8), 0.5).is_none());

@@ -8,6 +8,7 @@ mod linear;
 mod planes;
 mod pool;
 pub mod resnet;
+pub mod rim;
 pub mod unet;
 pub mod weights;
 
@@ -15,5 +16,6 @@ pub use conv::Conv;
 pub use linear::Linear;
 pub use planes::Planes;
 pub use resnet::ResNet18;
+pub use rim::RimNet;
 pub use unet::Segmenter;
 pub use weights::{Weights, WeightsError};
