@@ -37,7 +37,15 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { replicas: 1, orchestrators: 1, proxies: false, https: false, vision: false, watch: None, flags: Vec::new() }
+        Self {
+            replicas: 1,
+            orchestrators: 1,
+            proxies: false,
+            https: false,
+            vision: false,
+            watch: None,
+            flags: Vec::new(),
+        }
     }
 }
 
