@@ -2,7 +2,12 @@
 //!
 //! Time is simulated, so that half a minute takes a moment, and the seed makes the faults, the latencies and the
 //! channel's own dice: two runs of a seed agree in all that crosses the network.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a simulation that cannot be set up fails the test")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test uses a part; a simulation that cannot be set up fails the test"
+)]
 
 mod caller;
 mod faults;

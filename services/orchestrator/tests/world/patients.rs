@@ -47,7 +47,8 @@ pub struct Spoken {
 /// Holds all consultations.
 pub async fn speak(seed: u64, addresses: [SocketAddr; 2], world: &World) -> Vec<Spoken> {
     let target = addresses.map(|address| format!("http://{address}")).join(",").parse().unwrap();
-    let channel = Balanced::connect(&target, settings(seed, world), &ChannelMetrics::register(&Metrics::new())).unwrap();
+    let channel =
+        Balanced::connect(&target, settings(seed, world), &ChannelMetrics::register(&Metrics::new())).unwrap();
     let mut speaking = JoinSet::new();
     for number in 0..COUNT {
         let (id, token) = (ConsultationId([number; 16]), format!("{number:032}"));
