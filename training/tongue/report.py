@@ -15,7 +15,7 @@ def figures_of(logits, labels):
     for k, (name, classes) in enumerate(HEADS.items()):
         told = labels[:, k] >= 0
         present = sorted(set(labels[told, k].tolist()))
-        if len(present) < 2:
+        if len(present) < 2 or name not in logits:
             continue
         truth = labels[told, k].astype(int)
         prob = measure.softmax(logits[name][told][:, present])

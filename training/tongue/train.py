@@ -9,7 +9,8 @@ every fold runs all epochs and its last state counts. `--rendered` mixes rendere
 pictures into every batch, so that classes that nobody labelled are still taught.
 `--copies N` trains only the last stage of the trunk, the heads and the network over the
 rim, the former on stored maps of N augmented copies of every picture: several times
-faster, somewhat weaker.
+faster, somewhat weaker. `--part rim` trains the network over the rim and its heads alone,
+on the pictures that these are labelled for: minutes.
 """
 
 import argparse
@@ -26,7 +27,7 @@ import measure
 import photographs
 import rendered
 import report
-from model import HEADS, QUALITY_HEADS, TongueNet
+from model import HEADS, QUALITY_HEADS, RIM_HEADS, TongueNet
 from pretrain import NAMES, aucs, calibrate, head_logits, say
 
 
@@ -54,6 +55,7 @@ class Pictures:
     def __init__(self, data, args, extra=None):
         self.data, self.extra, self.args = data, extra, args
         self.generator, self.rng = torch.Generator().manual_seed(3), np.random.default_rng(3)
+        self.see = ("rim",) if args.part == "rim" else ("crop", "rim")
 
     def learn(self, net, rows):
         """Logits and labels of one augmented batch."""
@@ -63,14 +65,14 @@ class Pictures:
             pick = np.sort(self.rng.integers(0, len(self.extra["labels"]), count))
             parts.append(subset(self.extra, pick))
         both = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-        x = augment.batch(both, self.generator, self.args.strength)
+        x = augment.batch(both, self.generator, self.args.strength, self.see)
         with torch.autocast("cpu", torch.bfloat16):
             return net.classify(*x), torch.as_tensor(both["labels"])
 
     def read(self, net, rows):
         """Logits averaged over each picture and its mirror image."""
         part = subset(self.data, rows)
-        return average(head_logits(net, part), head_logits(net, mirror(part)))
+        return average(head_logits(net, part, see=self.see), head_logits(net, mirror(part), see=self.see))
 
 
 class Copies:
@@ -156,7 +158,7 @@ def fit(net, source, rows, inner, args, name):
         value = {k: v for k, v in aucs(source.read(net, inner), labels[inner]).items() if v == v}
         return float(np.mean(list(value.values()))), " ".join(f"{k} {v:.3f}" for k, v in value.items())
 
-    loop = learn.Loop(net, "reading", args.work, name, args.epochs, args.lr, args.batch, args.patience)
+    loop = learn.Loop(net, args.part, args.work, name, args.epochs, args.lr, args.batch, args.patience)
     return loop.run(len(rows), step, score, log=say)
 
 
@@ -181,7 +183,8 @@ def cross_validate(source, args):
     """Out-of-fold logits of every row."""
     labels = source.data["labels"]
     fold = folds_of(labels, args.folds)
-    out = {k: np.zeros((len(fold), len(c)), np.float32) for k, c in HEADS.items()}
+    shown = RIM_HEADS if args.part == "rim" else HEADS
+    out = {k: np.zeros((len(fold), len(HEADS[k])), np.float32) for k in shown}
     for f in range(args.folds):
         done = args.work / f"fold-{f}.npz"
         rows = np.where(fold == f)[0]
@@ -215,6 +218,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("images", "labels", "work"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--part", choices=("reading", "rim"), default="reading")
     for name in ("masks", "init", "rendered", "export"):
         parser.add_argument(f"--{name}", type=Path)
     for name, kind, default in (
@@ -232,6 +236,9 @@ def main():
     data = photographs.prepare(
         args.images, args.labels, args.work / "crops.npz", start_net(args).eval(), args.masks
     )
+    if args.part == "rim":
+        told = (data["labels"][:, [NAMES.index(name) for name in RIM_HEADS]] >= 0).any(1)
+        data = subset(data, told) | {"ids": [name for name, keep in zip(data["ids"], told) if keep]}
     say(f"{len(data['labels'])} pictures")
     if args.copies:
         source = Copies(data, args, start_net(args).eval(), args.work / "maps.npy")

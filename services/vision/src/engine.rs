@@ -133,7 +133,8 @@ impl Engine {
         let features = self.trunk.forward(squares);
         let rims = self.rim.as_ref().zip(strips).map(|(rim, strips)| rim.forward(strips)).unwrap_or_default();
         let of = |at: usize, row: &Vec<f32>| -> Vec<Vec<f32>> {
-            let seen = |head: &Head| if head.rim { rims.get(at).map_or(&[][..], Vec::as_slice) } else { row.as_slice() };
+            let seen =
+                |head: &Head| if head.rim { rims.get(at).map_or(&[][..], Vec::as_slice) } else { row.as_slice() };
             self.heads.iter().map(|head| head.linear.forward(seen(head))).collect()
         };
         features.iter().enumerate().map(|(at, row)| of(at, row)).collect()

@@ -42,7 +42,11 @@ impl Letterbox {
 }
 
 /// Pictures of RGB as the networks take them: `(value / 255 - mean) / deviation`, channel by channel.
-pub fn planes<'a, V>(pictures: impl Iterator<Item = &'a [[V; 3]]>, (width, height): (usize, usize), card: &Card) -> Planes
+pub fn planes<'a, V>(
+    pictures: impl Iterator<Item = &'a [[V; 3]]>,
+    (width, height): (usize, usize),
+    card: &Card,
+) -> Planes
 where
     V: Copy + Into<f32> + 'a,
 {

@@ -52,7 +52,8 @@ impl RimNet {
         }
         let Some(maps) = maps else { return Vec::new() };
         let means = maps.means();
-        let most = maps.data.chunks_exact(maps.plane().max(1)).map(|v| v.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let most =
+            maps.data.chunks_exact(maps.plane().max(1)).map(|v| v.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         let most: Vec<f32> = most.collect();
         let rows = means.chunks_exact(maps.channels.max(1)).zip(most.chunks_exact(maps.channels.max(1)));
         rows.map(|(means, most)| [means, most].concat()).collect()
