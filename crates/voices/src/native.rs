@@ -45,10 +45,12 @@ mod tests {
 
     #[test]
     fn chinese_keeps_abbreviations_and_takes_no_words() {
-        for good in ["您做过CT吗？", "血里的 WBC 高不高？", "拍过X光或者B超没有？", "CT、MRI都做过了吗"] {
+        for good in ["您做过CT吗？", "血里的 WBC 高不高？", "拍过X光或者B超没有？", "CT、MRI都做过了吗"]
+        {
             assert!(native(good, Locale::Zh), "{good}");
         }
-        for bad in ["您HELLOO好啊您好啊", "CT", "是 OK OK", "您好 Ct", "您好您好 ПРИ", "您做过CT吗 please"] {
+        for bad in ["您HELLOO好啊您好啊", "CT", "是 OK OK", "您好 Ct", "您好您好 ПРИ", "您做过CT吗 please"]
+        {
             assert!(!native(bad, Locale::Zh), "{bad}");
         }
         assert!(!native("Have you had a CT 检查?", Locale::En));

@@ -17,8 +17,6 @@ use crate::{Engine, Message, Request};
 const CHUNK: usize = 512;
 /// Bytes that are read to measure the memory: far more than any cache holds.
 const READ: usize = 512 << 20;
-/// Tokens of the beginning that consultations share, about.
-const SHARED: usize = 600;
 /// Consultations that share it.
 const TOGETHER: usize = 8;
 
@@ -33,8 +31,8 @@ pub struct Plan {
     pub batches: Vec<usize>,
     /// In which form weights are kept.
     pub form: Form,
-    /// Whether to measure what reusing a shared beginning saves.
-    pub shared: bool,
+    /// Tokens of the beginning that consultations share, about, to measure what reusing it saves; 0 for not to.
+    pub shared: usize,
 }
 
 /// What was measured.
@@ -90,6 +88,10 @@ pub struct Shared {
     pub cold_ms: f64,
     /// The beginning was computed for others before.
     pub warm_ms: f64,
+    /// `cold_ms` as a share of `without_reuse_ms`.
+    pub cold_share: f64,
+    /// `warm_ms` as a share of `without_reuse_ms`.
+    pub warm_share: f64,
 }
 
 /// Measures.
@@ -110,7 +112,7 @@ pub async fn measure(path: &Path, plan: &Plan) -> Result<Report, LoadError> {
     let resident_mib = resident_mib();
     let bytes_per_pass = decoder.bytes_per_pass();
     drop(decoder);
-    let shared = if plan.shared { Some(shared(path, plan.form).await?) } else { None };
+    let shared = if plan.shared > 0 { Some(shared(path, plan.form, plan.shared).await?) } else { None };
     Ok(Report {
         engine: "wenzhen",
         threads: pool::threads(),
@@ -212,10 +214,10 @@ fn resident_mib() -> Option<f64> {
     Some(line.trim().trim_end_matches("kB").trim().parse::<f64>().ok()? / 1024.0)
 }
 
-async fn shared(path: &Path, form: Form) -> Result<Shared, LoadError> {
-    let options = Options { slots: TOGETHER, context: 2 * SHARED, form, ..Options::default() };
+async fn shared(path: &Path, form: Form, tokens: usize) -> Result<Shared, LoadError> {
+    let options = Options { slots: TOGETHER, context: 2 * tokens + 256, form, ..Options::default() };
     let plain = Candle::open(path, &Options { reuse: false, ..options.clone() })?;
-    let text = beginning(&plain).await;
+    let text = beginning(&plain, tokens).await;
     let (without_reuse_ms, prompt_tokens) = together(&plain, &text, "a").await;
     plain.close();
     drop(plain);
@@ -223,11 +225,12 @@ async fn shared(path: &Path, form: Form) -> Result<Shared, LoadError> {
     let (cold_ms, _) = together(&engine, &text, "b").await;
     let (warm_ms, _) = together(&engine, &text, "c").await;
     engine.close();
-    Ok(Shared { prompt_tokens, without_reuse_ms, cold_ms, warm_ms })
+    let (cold_share, warm_share) = (cold_ms / without_reuse_ms, warm_ms / without_reuse_ms);
+    Ok(Shared { prompt_tokens, without_reuse_ms, cold_ms, warm_ms, cold_share, warm_share })
 }
 
-/// A text of about as many tokens as the beginning is to have.
-async fn beginning(engine: &Candle) -> String {
+/// A text of about so many tokens.
+async fn beginning(engine: &Candle, wanted: usize) -> String {
     const SENTENCE: &str = "Say only what follows from what was observed. ";
     let tokens = |request: Request| async {
         match engine.submit(request) {
@@ -240,7 +243,7 @@ async fn beginning(engine: &Candle) -> String {
         tokens(Request::new(vec![Message::system(SENTENCE.repeat(9))], 1)).await,
     );
     let each = (nine.saturating_sub(one) / 8).max(1) as usize;
-    SENTENCE.repeat(SHARED.div_ceil(each))
+    SENTENCE.repeat(wanted.div_ceil(each))
 }
 
 /// Mean time to the first token of all, and the tokens of a prompt.

@@ -16,8 +16,7 @@ pub(crate) fn available() -> bool {
 type Pair = [__m256; 2];
 type PairI = [__m256i; 2];
 
-// SAFETY of all methods: the caller has the features and valid pointers, as the trait demands; every load and store is
-// an unaligned one.
+// What callers of every method vouch for is in the trait: a CPU with the features, and valid pointers.
 impl Simd for Avx2 {
     type F = Pair;
     type I = PairI;
@@ -25,19 +24,22 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Pair {
-        // SAFETY: see above; so for all that follow.
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_set1_ps(x); 2] }
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Pair {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the loads need no alignment.
         unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
     }
     #[inline(always)]
     unsafe fn load_f16(from: *const u16) -> Pair {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the loads need no alignment.
         unsafe { [_mm256_cvtph_ps(_mm_loadu_si128(from.cast())), _mm256_cvtph_ps(_mm_loadu_si128(from.add(8).cast()))] }
     }
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16) -> Pair {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the loads need no alignment.
         unsafe {
             let wide = [
                 _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast())),
@@ -51,6 +53,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, x: Pair) {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the stores need no alignment.
         unsafe {
             _mm256_storeu_ps(to, x[0]);
             _mm256_storeu_ps(to.add(8), x[1]);
@@ -58,35 +61,43 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn add(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
     }
     #[inline(always)]
     unsafe fn mul(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
     }
     #[inline(always)]
     unsafe fn div(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
     }
     #[inline(always)]
     unsafe fn max(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])] }
     }
     #[inline(always)]
     unsafe fn min(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_min_ps(a[0], b[0]), _mm256_min_ps(a[1], b[1])] }
     }
     #[inline(always)]
     unsafe fn fma(a: Pair, b: Pair, c: Pair) -> Pair {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
     }
     #[inline(always)]
     unsafe fn round(x: Pair) -> Pair {
         const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_round_ps::<NEAREST>(x[0]), _mm256_round_ps::<NEAREST>(x[1])] }
     }
     #[inline(always)]
     unsafe fn scale(x: Pair, n: Pair) -> Pair {
+        // SAFETY: the caller vouches for the CPU.
         unsafe {
             let power = |n| {
                 let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
@@ -98,23 +109,27 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn sum(x: Pair) -> f32 {
         let mut lanes = [0f32; 8];
+        // SAFETY: the caller vouches for the CPU; eight elements go to an array of eight.
         unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), _mm256_add_ps(x[0], x[1])) };
         lanes.iter().sum()
     }
     #[inline(always)]
     unsafe fn largest(x: Pair) -> f32 {
         let mut lanes = [0f32; 8];
+        // SAFETY: the caller vouches for the CPU; eight elements go to an array of eight.
         unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), _mm256_max_ps(x[0], x[1])) };
         lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
     #[inline(always)]
     unsafe fn splat_i(x: i32) -> PairI {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_set1_epi32(x); 2] }
     }
     // The byte product takes one unsigned side: |weight| times x with the weight's sign. Two such products fit into
     // i16, since |weight| <= 128 and |x| <= 127.
     #[inline(always)]
     unsafe fn dot_bytes(sum: PairI, weights: *const u8, four: i32) -> PairI {
+        // SAFETY: the caller vouches for the CPU and for 64 bytes; the loads need no alignment.
         unsafe {
             let x = _mm256_set1_epi32(four);
             let product = |at: *const u8| {
@@ -127,14 +142,17 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn add_i(a: PairI, b: PairI) -> PairI {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
     }
     #[inline(always)]
     unsafe fn to_f32(x: PairI) -> Pair {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_cvtepi32_ps(x[0]), _mm256_cvtepi32_ps(x[1])] }
     }
     #[inline(always)]
     unsafe fn prefetch(at: *const u8) {
+        // SAFETY: the caller vouches for the CPU; a prefetch of any address touches nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
 }

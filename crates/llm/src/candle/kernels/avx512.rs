@@ -19,8 +19,7 @@ pub(crate) fn available() -> bool {
         && is_x86_feature_detected!("f16c")
 }
 
-// SAFETY of all methods: the caller has the features and valid pointers, as the trait demands; every load and store is
-// an unaligned one.
+// What callers of every method vouch for is in the trait: a CPU with the features, and valid pointers.
 impl Simd for Avx512 {
     type F = __m512;
     type I = __m512i;
@@ -29,19 +28,22 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m512 {
-        // SAFETY: see above; so for all that follow.
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_set1_ps(x) }
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the loads need no alignment.
         unsafe { _mm512_loadu_ps(from) }
     }
     #[inline(always)]
     unsafe fn load_f16(from: *const u16) -> __m512 {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the loads need no alignment.
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
     }
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16) -> __m512 {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the loads need no alignment.
         unsafe {
             let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
@@ -49,66 +51,82 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, x: __m512) {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the stores need no alignment.
         unsafe { _mm512_storeu_ps(to, x) }
     }
     #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn div(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_div_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn min(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_min_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
     unsafe fn round(x: __m512) -> __m512 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_roundscale_ps::<0>(x) }
     }
     #[inline(always)]
     unsafe fn scale(x: __m512, n: __m512) -> __m512 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_scalef_ps(x, n) }
     }
     #[inline(always)]
     unsafe fn sum(x: __m512) -> f32 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_reduce_add_ps(x) }
     }
     #[inline(always)]
     unsafe fn largest(x: __m512) -> f32 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_reduce_max_ps(x) }
     }
     #[inline(always)]
     unsafe fn splat_i(x: i32) -> __m512i {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_set1_epi32(x) }
     }
     #[inline(always)]
     unsafe fn dot_bytes(sum: __m512i, weights: *const u8, four: i32) -> __m512i {
+        // SAFETY: the caller vouches for the CPU and for 64 bytes; the loads need no alignment.
         unsafe { _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(weights.cast()), _mm512_set1_epi32(four)) }
     }
     #[inline(always)]
     unsafe fn add_i(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_add_epi32(a, b) }
     }
     #[inline(always)]
     unsafe fn to_f32(x: __m512i) -> __m512 {
+        // SAFETY: the caller vouches for the CPU.
         unsafe { _mm512_cvtepi32_ps(x) }
     }
     #[inline(always)]
     unsafe fn prefetch(at: *const u8) {
+        // SAFETY: the caller vouches for the CPU; a prefetch of any address touches nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
 }
