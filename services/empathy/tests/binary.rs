@@ -73,13 +73,14 @@ async fn a_model_is_waited_for_named_and_counted() {
 #[tokio::test]
 async fn a_wrong_flag_is_told_in_one_line() {
     for (code, named, arguments) in [
-        (2, "--max-waiting", ["--max-waiting", "many"]),
-        (1, "--pack nowhere", ["--pack=nowhere", "--listen=127.0.0.1:0"]),
-        (2, "--model", ["--voice=openai", "--engine-url=http://127.0.0.1:9"]),
-        (2, "--voice candle or openai", ["--model=small", "--pack=nowhere"]),
+        (2, "--max-waiting", &["--max-waiting", "many"][..]),
+        (1, "--pack nowhere", &["--pack=nowhere"]),
+        (2, "--model", &["--voice=openai", "--engine-url=http://127.0.0.1:9"]),
+        // Said before the packs are read.
+        (2, "--voice candle or openai", &["--model=small", "--pack=nowhere"]),
     ] {
-        let (ended, line) =
-            refused(PROGRAM, &[&arguments[..], &["--admin-listen=127.0.0.1:0"]].concat()).await.unwrap();
+        let ports = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+        let (ended, line) = refused(PROGRAM, &[arguments, &ports].concat()).await.unwrap();
         assert_eq!((ended, line.lines().count()), (Some(code), 1), "{line}");
         assert!(line.starts_with("wenzhen-empathy: ") && line.contains(named), "{line}");
     }
