@@ -210,7 +210,9 @@ impl Reader<'_> {
     }
 
     fn context(&self, patient: Option<Subject>, text: (&Normalised, &str, &[Unit])) -> ContextFacts {
-        let mut facts = ContextFacts { speaks_for: patient, ..ContextFacts::default() };
+        // What was settled before is nothing that these words tell.
+        let told = patient.filter(|who| !(self.of_self && *who == Subject::SelfPatient));
+        let mut facts = ContextFacts { speaks_for: told, ..ContextFacts::default() };
         for read in &self.clauses {
             let told = context::Told {
                 clause: &read.clause,
