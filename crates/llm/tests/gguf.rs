@@ -5,7 +5,6 @@
 
 #![cfg(feature = "candle")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "small sizes")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
