@@ -1,7 +1,6 @@
 //! Draws the next token of one sequence. Nothing here knows of other sequences: a seed gives the same text in any
 //! company.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use rand::{Rng, SeedableRng};
@@ -30,9 +29,10 @@ impl Sampler {
     /// # Errors
     /// [`Error::NotANumber`] where the model computed no numbers, or left nothing that is allowed.
     pub(crate) fn draw(&mut self, logits: &[f32], allowed: impl Fn(u32) -> bool) -> Result<u32, Error> {
-        let first = likeliest(logits).ok_or(Error::NotANumber)?;
+        if logits.iter().any(|logit| logit.is_nan()) {
+            return Err(Error::NotANumber);
+        }
         let penalty = self.sampling.repetition_penalty;
-        let plain = (penalty - 1.0).abs() <= f32::EPSILON;
         let penalised = |(token, logit): (u32, &f32)| {
             let factor = if !self.seen.contains(&token) {
                 1.0
@@ -44,9 +44,7 @@ impl Sampler {
             (token, logit * factor)
         };
         let candidates = (0u32..).zip(logits).filter(|(token, _)| allowed(*token)).map(penalised);
-        let token = if self.sampling.temperature == 0.0 && plain && allowed(first.0) {
-            Some(first)
-        } else if self.sampling.temperature == 0.0 {
+        let token = if self.sampling.temperature == 0.0 {
             // The first of equals, as elsewhere.
             candidates.reduce(|best, next| if next.1 > best.1 { next } else { best })
         } else {
@@ -57,7 +55,7 @@ impl Sampler {
         };
         match token {
             Some((token, logit)) if logit > f32::NEG_INFINITY && logit < f32::INFINITY => {
-                if !plain {
+                if (penalty - 1.0).abs() > f32::EPSILON {
                     self.seen.insert(token);
                 }
                 Ok(token)
@@ -65,25 +63,6 @@ impl Sampler {
             _ => Err(Error::NotANumber),
         }
     }
-}
-
-/// The likeliest token, the first of equals; none where a logit is no number.
-pub(crate) fn likeliest(logits: &[f32]) -> Option<(u32, f32)> {
-    const LANES: usize = 16;
-    // Side by side: one search through a large vocabulary would wait for every comparison.
-    let (mut most, mut wrong) = ([f32::NEG_INFINITY; LANES], [0u32; LANES]);
-    let (chunks, rest) = logits.as_chunks::<LANES>();
-    for chunk in chunks {
-        for lane in 0..LANES {
-            most[lane] = if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] };
-            wrong[lane] |= u32::from(chunk[lane].is_nan());
-        }
-    }
-    if wrong.iter().any(|wrong| *wrong > 0) || rest.iter().any(|logit| logit.is_nan()) {
-        return None;
-    }
-    let most = most.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
-    (0u32..).zip(logits).find(|(_, logit)| **logit >= most).map(|(token, logit)| (token, *logit))
 }
 
 /// Keeps the likeliest by top-k, then by top-p and min-p, in falling order.
@@ -105,38 +84,15 @@ fn shorten(sampling: &Sampling, candidates: &mut Vec<(u32, f32)>) {
         candidates.retain(|(_, logit)| *logit >= least);
     }
     if sampling.top_p < 1.0 {
-        let kept = nucleus(sampling.top_p, most, candidates, order);
-        candidates.truncate(kept);
-    }
-}
-
-/// Brings the likeliest candidates to the front, in falling order, until their probabilities sum to `top_p`; gives how
-/// many they are. Few are, mostly: sorting a whole vocabulary would take longer than computing the token.
-fn nucleus(
-    top_p: f32,
-    most: f32,
-    candidates: &mut [(u32, f32)],
-    order: impl Fn(&(u32, f32), &(u32, f32)) -> Ordering,
-) -> usize {
-    let total: f32 = candidates.iter().map(|(_, logit)| (logit - most).exp()).sum();
-    let (mut sum, mut sorted, mut size) = (0.0, 0, 64);
-    while sorted < candidates.len() {
-        let next = size.min(candidates.len() - sorted);
-        let rest = &mut candidates[sorted..];
-        if next < rest.len() {
-            rest.select_nth_unstable_by(next - 1, &order);
-        }
-        rest[..next].sort_unstable_by(&order);
-        for (index, (_, logit)) in rest[..next].iter().enumerate() {
+        candidates.sort_unstable_by(order);
+        let total: f32 = candidates.iter().map(|(_, logit)| (logit - most).exp()).sum();
+        let mut sum = 0.0;
+        let kept = candidates.iter().position(|(_, logit)| {
             sum += (logit - most).exp() / total;
-            if sum >= top_p {
-                return sorted + index + 1;
-            }
-        }
-        sorted += next;
-        size *= 8;
+            sum >= sampling.top_p
+        });
+        candidates.truncate(kept.map_or(candidates.len(), |last| last + 1));
     }
-    candidates.len()
 }
 
 /// The candidate at a point in [0, 1) of their summed probabilities.
@@ -188,37 +144,6 @@ mod tests {
         assert_eq!(drawn(Sampling { top_p: 0.7, ..warm() }, 200), BTreeSet::from([1, 4]));
         assert_eq!(drawn(Sampling { min_p: 0.3, ..warm() }, 200), BTreeSet::from([1, 2, 4]));
         assert_eq!(drawn(Sampling { temperature: 0.01, ..warm() }, 50), BTreeSet::from([1]));
-    }
-
-    #[test]
-    fn the_nucleus_of_a_large_vocabulary_is_that_of_the_sorted_one() {
-        // A permutation of falling logits, flat enough that more than the first step is needed.
-        let count = 5000u32;
-        let logits = (0..count).map(|token| (token, -f32::from((token * 1237 % count) as u16) / 400.0));
-        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        let mut sorted: Vec<(u32, f32)> = logits.collect();
-        let mut candidates = sorted.clone();
-        sorted.sort_unstable_by(order);
-        for (top_p, about) in [(0.01, 4), (0.5, 277), (0.95, 1198), (0.999, 2762)] {
-            let kept = nucleus(top_p, 0.0, &mut candidates, order);
-            assert!(kept.abs_diff(about) <= about / 20 + 1, "{top_p}: {kept}");
-            assert_eq!(candidates[..kept], sorted[..kept]);
-        }
-    }
-
-    #[test]
-    fn the_likeliest_is_the_first_of_the_largest_wherever_it_stands() {
-        for count in [1, 15, 16, 40] {
-            for at in 0..count {
-                let mut logits = vec![-1.0; count];
-                logits[at] = 2.0;
-                logits[count - 1] = 2.0;
-                assert_eq!(likeliest(&logits), Some((at as u32, 2.0)), "{at} of {count}");
-                logits[at] = f32::NAN;
-                assert_eq!(likeliest(&logits), None);
-            }
-        }
-        assert_eq!(likeliest(&[]), None);
     }
 
     #[test]

@@ -24,8 +24,6 @@ pub(crate) struct Tokens {
     marks: HashMap<u32, String>,
     /// Tokens that end a turn, ascending.
     ends: Vec<u32>,
-    /// Whether an id stands for something. Asked for every token of the vocabulary at every draw.
-    drawable: Vec<bool>,
 }
 
 /// Marks that end a turn in the families that are served, whatever the configuration says.
@@ -73,8 +71,7 @@ impl Tokens {
         if ends.is_empty() {
             return Err(LoadError::Tokenizer("it has no token that ends a turn".into()));
         }
-        let drawable = (0u32..).zip(&bytes).map(|(id, bytes)| !bytes.is_empty() || marks.contains_key(&id)).collect();
-        Ok(Self { tokenizer, bytes, marks, ends, drawable })
+        Ok(Self { tokenizer, bytes, marks, ends })
     }
 
     /// Tokens of a text; marks in it are read as marks.
@@ -110,7 +107,7 @@ impl Tokens {
 
     /// Whether an id stands for something that may be drawn: text, or the end of a turn.
     pub(crate) fn drawable(&self, token: u32) -> bool {
-        self.drawable.get(token as usize).is_some_and(|drawable| *drawable)
+        !self.bytes(token).is_empty() || self.marks.contains_key(&token)
     }
 }
 

@@ -125,33 +125,19 @@ impl Simd for Avx2 {
         // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_set1_epi32(x); 2] }
     }
-    #[inline(always)]
-    unsafe fn load_i(from: *const u8) -> PairI {
-        // SAFETY: the caller vouches for the CPU and for 64 bytes; the loads need no alignment.
-        unsafe { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast())] }
-    }
-    #[inline(always)]
-    unsafe fn low_halves(x: PairI) -> PairI {
-        // SAFETY: the caller vouches for the CPU.
-        unsafe { x.map(|x| _mm256_and_si256(x, _mm256_set1_epi8(0xF))) }
-    }
-    #[inline(always)]
-    unsafe fn high_halves(x: PairI) -> PairI {
-        // SAFETY: the caller vouches for the CPU.
-        unsafe { x.map(|x| _mm256_and_si256(_mm256_srli_epi16::<4>(x), _mm256_set1_epi8(0xF))) }
-    }
     // The byte product takes one unsigned side: |weight| times x with the weight's sign. Two such products fit into
     // i16, since |weight| <= 128 and |x| <= 127.
     #[inline(always)]
-    unsafe fn dot_bytes(sum: PairI, weights: PairI, four: i32) -> PairI {
-        // SAFETY: the caller vouches for the CPU.
+    unsafe fn dot_bytes(sum: PairI, weights: *const u8, four: i32) -> PairI {
+        // SAFETY: the caller vouches for the CPU and for 64 bytes; the loads need no alignment.
         unsafe {
             let x = _mm256_set1_epi32(four);
-            let product = |weight: __m256i| {
+            let product = |at: *const u8| {
+                let weight = _mm256_loadu_si256(at.cast());
                 let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), _mm256_sign_epi8(x, weight));
                 _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
             };
-            [_mm256_add_epi32(sum[0], product(weights[0])), _mm256_add_epi32(sum[1], product(weights[1]))]
+            [_mm256_add_epi32(sum[0], product(weights)), _mm256_add_epi32(sum[1], product(weights.add(32)))]
         }
     }
     #[inline(always)]

@@ -110,24 +110,9 @@ impl Simd for Avx512 {
         unsafe { _mm512_set1_epi32(x) }
     }
     #[inline(always)]
-    unsafe fn load_i(from: *const u8) -> __m512i {
+    unsafe fn dot_bytes(sum: __m512i, weights: *const u8, four: i32) -> __m512i {
         // SAFETY: the caller vouches for the CPU and for 64 bytes; the loads need no alignment.
-        unsafe { _mm512_loadu_si512(from.cast()) }
-    }
-    #[inline(always)]
-    unsafe fn low_halves(x: __m512i) -> __m512i {
-        // SAFETY: the caller vouches for the CPU.
-        unsafe { _mm512_and_si512(x, _mm512_set1_epi8(0xF)) }
-    }
-    #[inline(always)]
-    unsafe fn high_halves(x: __m512i) -> __m512i {
-        // SAFETY: the caller vouches for the CPU.
-        unsafe { _mm512_and_si512(_mm512_srli_epi16::<4>(x), _mm512_set1_epi8(0xF)) }
-    }
-    #[inline(always)]
-    unsafe fn dot_bytes(sum: __m512i, weights: __m512i, four: i32) -> __m512i {
-        // SAFETY: the caller vouches for the CPU.
-        unsafe { _mm512_dpbusd_epi32(sum, weights, _mm512_set1_epi32(four)) }
+        unsafe { _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(weights.cast()), _mm512_set1_epi32(four)) }
     }
     #[inline(always)]
     unsafe fn add_i(a: __m512i, b: __m512i) -> __m512i {

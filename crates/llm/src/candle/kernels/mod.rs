@@ -10,12 +10,10 @@ pub(crate) mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-pub(crate) mod blocks;
 pub(crate) mod dense;
 pub(crate) mod memory;
 pub(crate) mod pool;
 pub(crate) mod products;
-pub(crate) mod q4;
 pub(crate) mod q8;
 mod rows;
 mod scalar;
@@ -24,8 +22,8 @@ mod simd;
 mod tests;
 
 use attention::Attention;
-use blocks::{Inputs, Kind, Rounded};
 use dense::{Bf16, Element, F16};
+use q8::Inputs;
 use simd::Simd;
 
 /// Which instructions the kernels use.
@@ -46,17 +44,18 @@ macro_rules! tier {
     ($simd:ty $(, #[$feature:meta])?) => {
         // SAFETY of all functions: only `Tier` calls them, on a CPU that has the features.
         $(#[$feature])?
-        pub(super) unsafe fn round(inputs: &[f32], rounded: super::blocks::Rounded<'_>) {
-            super::blocks::round::<$simd>(inputs, rounded);
+        pub(super) unsafe fn round(
+            inputs: &[f32], quants: &mut [i8], scales: &mut [f32], corrections: &mut [i32],
+        ) {
+            super::q8::round::<$simd>(inputs, quants, scales, corrections);
         }
 
         $(#[$feature])?
-        pub(super) unsafe fn tile(
-            tile: (super::blocks::Kind, *const u8), inputs: &super::blocks::Inputs, blocks: usize,
-            out: (*mut f32, usize),
+        pub(super) unsafe fn q8_tile(
+            weights: (*const u8, *const u16), inputs: &super::q8::Inputs, blocks: usize, out: (*mut f32, usize),
         ) {
             // SAFETY: the caller's promise.
-            unsafe { super::blocks::tile::<$simd>(tile, inputs, blocks, out) }
+            unsafe { super::q8::tile::<$simd>(weights, inputs, blocks, out) }
         }
 
         $(#[$feature])?
@@ -137,21 +136,21 @@ impl Tier {
     }
 
     /// Rounds inputs to 8 bits, in blocks of 32.
-    pub(crate) fn round(self, x: &[f32], rounded: Rounded<'_>) {
-        call!(self, round(x, rounded));
+    pub(crate) fn round(self, x: &[f32], quants: &mut [i8], scales: &mut [f32], corrections: &mut [i32]) {
+        call!(self, round(x, quants, scales, corrections));
     }
 
-    /// Multiplies inputs with one tile of weights in blocks; row `r` of the result goes to `r * stride` of `out`.
+    /// Multiplies inputs with one tile of 8-bit weights that has `blocks` blocks; row `r` of the result goes to
+    /// `r * stride` of `out`.
     ///
     /// # Safety
     /// `out` is valid for 16 elements at `r * stride` for each row of the inputs.
-    pub(crate) unsafe fn tile(self, (kind, tile): (Kind, &[u8]), inputs: &Inputs, out: (*mut f32, usize)) {
-        let count = tile.len() / kind.bytes();
-        assert!(count > 0 && tile.len().is_multiple_of(kind.bytes()) && inputs.scales.len().is_multiple_of(count));
-        let blocks = inputs.scales.len();
-        assert!(inputs.quants.len() == blocks * blocks::BLOCK);
-        assert!(inputs.corrections.len() == blocks && inputs.offsets.len() == blocks);
-        call!(self, tile((kind, tile.as_ptr()), inputs, count, out));
+    pub(crate) unsafe fn q8_tile(self, tile: (&[u8], &[u16]), inputs: &Inputs, blocks: usize, out: (*mut f32, usize)) {
+        let (weights, scales) = tile;
+        assert!(weights.len() == blocks * q8::TILE_BYTES && scales.len() == blocks * q8::TILE);
+        assert!(inputs.quants.len() == inputs.scales.len() * q8::BLOCK);
+        assert!(inputs.corrections.len() == inputs.scales.len() && inputs.scales.len().is_multiple_of(blocks));
+        call!(self, q8_tile((weights.as_ptr(), scales.as_ptr()), inputs, blocks, out));
     }
 
     /// Multiplies rows of inputs with up to [`dense::GROUP`] rows of weights.
@@ -177,11 +176,6 @@ impl Tier {
     pub(crate) fn gate(self, gate: &[f32], up: &[f32], out: &mut [f32]) {
         call!(self, gate(gate, up, out));
     }
-}
-
-/// An f16 among bytes.
-fn f16_at(bytes: &[u8], at: usize) -> f32 {
-    half::f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
 }
 
 /// Reads one row of f16 or bf16 bits.

@@ -1,72 +1,49 @@
 //! Products of rows with whole matrices, on all threads.
 
 use super::Tier;
-use super::blocks::{BLOCK, Inputs, Kind, TILE};
 use super::dense::{Element, GROUP};
 use super::pool::{self, Shared};
+use super::q8::{BLOCK, Inputs, TILE, TILE_BYTES};
 
 /// Rows from which on rounding is worth sharing out.
 const MANY: usize = 16;
 
 /// Rounds rows of `width` inputs to 8 bits.
 pub(crate) fn round(tier: Tier, x: &[f32], width: usize) -> Inputs {
-    let mut inputs = Inputs::zeroed(x.len());
-    let Inputs { quants, scales, corrections, offsets } = &mut inputs;
+    let count = x.len() / BLOCK;
+    let mut inputs = Inputs { quants: vec![0; x.len()], scales: vec![0.0; count], corrections: vec![0; count] };
+    let Inputs { quants, scales, corrections } = &mut inputs;
     if x.len() < MANY * width {
-        tier.round(x, (quants, scales, corrections, offsets));
+        tier.round(x, quants, scales, corrections);
     } else {
         let blocks = width / BLOCK;
-        let (quants, scales) = (Shared::new(quants), Shared::new(scales));
-        let (corrections, offsets) = (Shared::new(corrections), Shared::new(offsets));
-        pool::ranges(x.len() / width, |rows| {
-            let (inputs, own) = (rows.start * width..rows.end * width, rows.start * blocks..rows.end * blocks);
-            // SAFETY: each row comes once, and parts of different rows do not overlap.
-            let rounded = unsafe {
-                (
-                    quants.slice(inputs.clone()),
-                    scales.slice(own.clone()),
-                    corrections.slice(own.clone()),
-                    offsets.slice(own),
-                )
-            };
-            tier.round(&x[inputs], rounded);
+        pool::pieces3((quants, width), (scales, blocks), (corrections, blocks), |row, quants, scales, corrections| {
+            tier.round(&x[row * width..][..width], quants, scales, corrections);
         });
     }
     inputs
 }
 
-/// A matrix of tiles, of one kind.
-pub(crate) struct Tiles<'a> {
-    pub(crate) kind: Kind,
-    /// One tile after the other.
-    pub(crate) bytes: &'a [u8],
-}
-
-/// Multiplies rounded rows of `width` with all tiles of some matrices, which lie one below the other; `out` is
-/// `[row][output]`.
-pub(crate) fn tiles(tier: Tier, matrices: &[Tiles<'_>], inputs: &Inputs, width: usize, out: &mut [f32]) {
-    let size = |matrix: &Tiles<'_>| width / BLOCK * matrix.kind.bytes();
-    let count = |matrix: &Tiles<'_>| matrix.bytes.len() / size(matrix).max(1);
-    let all: usize = matrices.iter().map(count).sum();
-    let outputs = all * TILE;
-    assert!(out.len() * width == inputs.quants.len() * outputs);
+/// Multiplies rounded rows with all tiles of 8-bit weights; `out` is `[row][output]`.
+pub(crate) fn q8(
+    tier: Tier,
+    (weights, scales): (&[u8], &[u16]),
+    inputs: &Inputs,
+    (outputs, blocks): (usize, usize),
+    out: &mut [f32],
+) {
+    assert!(outputs.is_multiple_of(TILE) && out.len() * blocks == inputs.scales.len() * outputs);
     if out.is_empty() {
         return;
     }
     let shared = Shared::new(out);
-    pool::ranges(all, |range| {
+    pool::ranges(outputs / TILE, |range| {
         for tile in range {
-            let mut own = tile;
-            for matrix in matrices {
-                if own < count(matrix) {
-                    let bytes = &matrix.bytes[own * size(matrix)..][..size(matrix)];
-                    // SAFETY: `out` has `outputs` elements for each row, of which a tile writes its own 16; each tile
-                    // comes once.
-                    unsafe { tier.tile((matrix.kind, bytes), inputs, (shared.at(tile * TILE), outputs)) };
-                    break;
-                }
-                own -= count(matrix);
-            }
+            let weights = &weights[tile * blocks * TILE_BYTES..][..blocks * TILE_BYTES];
+            let scales = &scales[tile * blocks * TILE..][..blocks * TILE];
+            // SAFETY: `out` has `outputs` elements for each row, of which a tile writes its own 16; each tile comes
+            // once.
+            unsafe { tier.q8_tile((weights, scales), inputs, blocks, (shared.at(tile * TILE), outputs)) };
         }
     });
 }

@@ -72,21 +72,13 @@ impl Simd for Scalar {
     unsafe fn splat_i(x: i32) -> [i32; 16] {
         [x; 16]
     }
-    unsafe fn load_i(from: *const u8) -> [i32; 16] {
+    unsafe fn dot_bytes(sum: [i32; 16], weights: *const u8, four: i32) -> [i32; 16] {
         // SAFETY: the caller vouches for 64 bytes.
-        unsafe { from.cast::<[[u8; 4]; 16]>().read_unaligned() }.map(i32::from_le_bytes)
-    }
-    unsafe fn low_halves(x: [i32; 16]) -> [i32; 16] {
-        x.map(|x| x & 0x0F0F_0F0F)
-    }
-    unsafe fn high_halves(x: [i32; 16]) -> [i32; 16] {
-        x.map(|x| x >> 4 & 0x0F0F_0F0F)
-    }
-    unsafe fn dot_bytes(sum: [i32; 16], weights: [i32; 16], four: i32) -> [i32; 16] {
+        let weights = unsafe { weights.cast::<[[i8; 4]; 16]>().read_unaligned() };
         let four = four.to_le_bytes();
         let product = |lane: usize| {
-            let terms = weights[lane].to_le_bytes().into_iter().zip(four);
-            terms.map(|(weight, x)| i32::from(weight as i8) * i32::from(x as i8)).sum::<i32>()
+            let terms = weights[lane].iter().zip(four);
+            terms.map(|(weight, x)| i32::from(*weight) * i32::from(x as i8)).sum::<i32>()
         };
         std::array::from_fn(|lane| sum[lane] + product(lane))
     }

@@ -11,8 +11,7 @@ pub(crate) trait Simd: Copy {
     type F: Copy;
     /// Sixteen i32.
     type I: Copy;
-    /// What is added to every signed weight byte in memory, so that it suits this tier's byte product. Bytes up to 127
-    /// suit every tier as they are.
+    /// What is added to every weight byte in memory, so that it suits this tier's byte product.
     const BIAS: u8;
 
     unsafe fn splat(x: f32) -> Self::F;
@@ -35,14 +34,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn largest(x: Self::F) -> f32;
 
     unsafe fn splat_i(x: i32) -> Self::I;
-    /// 64 bytes.
-    unsafe fn load_i(from: *const u8) -> Self::I;
-    /// The lower four bits of every byte.
-    unsafe fn low_halves(x: Self::I) -> Self::I;
-    /// The upper four bits of every byte, moved down.
-    unsafe fn high_halves(x: Self::I) -> Self::I;
-    /// Adds to each lane the product of its four bytes of `weights` (biased) with the four signed bytes of `four`.
-    unsafe fn dot_bytes(sum: Self::I, weights: Self::I, four: i32) -> Self::I;
+    /// Adds to each lane the product of its four bytes at `weights` (biased) with the four signed bytes of `four`.
+    unsafe fn dot_bytes(sum: Self::I, weights: *const u8, four: i32) -> Self::I;
     unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I;
     unsafe fn to_f32(x: Self::I) -> Self::F;
     unsafe fn prefetch(at: *const u8);

@@ -1,16 +1,12 @@
 //! Every tier of this CPU against plain loops in f64.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Tensor};
 use half::f16;
 use proptest::prelude::*;
 
 use super::attention::{Attention, LANES, POSITIONS};
-use super::blocks::{BLOCK, Inputs, Kind, TILE};
 use super::dense::{Bf16, Element, F16};
-use super::{Tier, pool, q4, q8, widen};
+use super::q8::{BLOCK, Inputs, TILE, TILE_BYTES};
+use super::{Tier, widen};
 
 /// Numbers between -1 and 1 from a seed.
 fn numbers(seed: u64, count: usize) -> Vec<f32> {
@@ -24,9 +20,9 @@ fn numbers(seed: u64, count: usize) -> Vec<f32> {
 }
 
 fn rounded(tier: Tier, x: &[f32]) -> Inputs {
-    let mut inputs = Inputs::zeroed(x.len());
-    let Inputs { quants, scales, corrections, offsets } = &mut inputs;
-    tier.round(x, (quants, scales, corrections, offsets));
+    let blocks = x.len() / BLOCK;
+    let mut inputs = Inputs { quants: vec![0; x.len()], scales: vec![0.0; blocks], corrections: vec![0; blocks] };
+    tier.round(x, &mut inputs.quants, &mut inputs.scales, &mut inputs.corrections);
     inputs
 }
 
@@ -34,44 +30,31 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn products_with_blocks(seed: u64, rows in 1usize..20, supers in 1usize..4, four in any::<bool>()) {
-        let (kind, dtype) = if four { (Kind::Q4, GgmlDType::Q4K) } else { (Kind::Q8, GgmlDType::Q8_0) };
-        let width = supers * q4::SUPER;
-        let (x, exact) = (numbers(seed, rows * width), numbers(seed ^ 1, TILE * width));
-        let tensor = Tensor::from_vec(exact, (TILE, width), &Device::Cpu).unwrap();
-        let stored = QTensor::quantize(&tensor, dtype).unwrap();
-        // The oracle: candle's own reading of the blocks.
-        let weights: Vec<f32> = stored.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        let bytes = stored.data().unwrap();
+    fn eight_bit_products(seed: u64, rows in 1usize..20, blocks in 1usize..6) {
+        let width = blocks * BLOCK;
+        let x = numbers(seed, rows * width);
+        let weights: Vec<i8> = numbers(seed ^ 1, TILE * width).iter().map(|w| (w * 128.9) as i8).collect();
+        let scales: Vec<f16> = numbers(seed ^ 2, TILE * blocks).iter().map(|s| f16::from_f32(s.abs() + 0.1)).collect();
         for tier in Tier::available() {
-            let mut tile = vec![0u8; width / BLOCK * kind.bytes()];
-            for (lane, row) in bytes.chunks_exact(bytes.len() / TILE).enumerate() {
-                let mut read = vec![0f32; width];
-                if four {
-                    q4::pack(row, lane, &mut tile);
-                    q4::unpack(&tile, lane, &mut read);
-                } else {
-                    q8::pack(row, lane, tier.bias(), &mut tile);
-                    q8::unpack(&tile, lane, tier.bias(), &mut read);
-                }
-                for (read, weight) in read.iter().zip(&weights[lane * width..]) {
-                    // Scale and minimum of a block of 4 bits are rounded to f16 each, at most some 2 in size.
-                    prop_assert!((read - weight).abs() <= if four { 2e-3 } else { 0.0 }, "{read} for {weight}");
-                }
-            }
             let inputs = rounded(tier, &x);
+            let mut tile = vec![0u8; blocks * TILE_BYTES];
+            for (at, byte) in tile.iter_mut().enumerate() {
+                let (block, group, output, four) = (at / TILE_BYTES, at / 64 % 8, at / 4 % TILE, at % 4);
+                let weight = weights[output * width + block * BLOCK + group * 4 + four];
+                *byte = (weight as u8).wrapping_add(tier.bias());
+            }
+            let by_block: Vec<u16> =
+                (0..blocks * TILE).map(|at| scales[at % TILE * blocks + at / TILE].to_bits()).collect();
             let mut out = vec![0f32; rows * TILE];
             // SAFETY: `out` has 16 elements for each row.
-            unsafe { tier.tile((kind, &tile), &inputs, (out.as_mut_ptr(), TILE)) };
+            unsafe { tier.q8_tile((&tile, &by_block), &inputs, blocks, (out.as_mut_ptr(), TILE)) };
             for (at, got) in out.iter().enumerate() {
-                let (row, lane) = (at / TILE, at % TILE);
-                let mut read = vec![0f32; width];
-                if four { q4::unpack(&tile, lane, &mut read) } else { q8::unpack(&tile, lane, tier.bias(), &mut read) }
-                let product = |(i, weight): (usize, &f32)| {
-                    let scale = f64::from(inputs.scales[(row * width + i) / BLOCK]);
-                    f64::from(inputs.quants[row * width + i]) * scale * f64::from(*weight)
-                };
-                let exact: f64 = read.iter().enumerate().map(product).sum();
+                let (row, output) = (at / TILE, at % TILE);
+                let mut exact = 0f64;
+                for i in 0..width {
+                    let x = f64::from(inputs.quants[row * width + i]) * f64::from(inputs.scales[row * blocks + i / BLOCK]);
+                    exact += x * f64::from(weights[output * width + i]) * scales[output * blocks + i / BLOCK].to_f64();
+                }
                 prop_assert!((f64::from(*got) - exact).abs() < 1e-3 * (1.0 + exact.abs()), "{tier:?}: {got} for {exact}");
             }
         }
@@ -89,7 +72,6 @@ proptest! {
             for (block, correction) in inputs.corrections.iter().enumerate() {
                 let sum: i32 = inputs.quants[block * BLOCK..][..BLOCK].iter().map(|q| i32::from(*q)).sum();
                 prop_assert_eq!(*correction, -i32::from(tier.bias()) * sum);
-                prop_assert_eq!(inputs.offsets[block], -inputs.scales[block] * sum as f32);
             }
         }
     }
@@ -176,19 +158,6 @@ fn attended(attention: &Attention<'_>, lane: usize, seen: usize) -> Vec<f64> {
     let weights: Vec<f64> = (0..seen).map(|position| score(position).exp()).collect();
     let total: f64 = weights.iter().sum();
     (0..d).map(|i| (0..seen).map(|p| weights[p] / total * number(attention.values[p * d + i])).sum()).collect()
-}
-
-#[test]
-fn every_item_comes_once() {
-    for items in [0, 1, 2, 3, 7, 100, 1001] {
-        let seen: Vec<AtomicUsize> = (0..items).map(|_| AtomicUsize::new(0)).collect();
-        pool::ranges(items, |range| {
-            for item in range {
-                seen[item].fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        assert!(seen.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{items}");
-    }
 }
 
 #[test]
