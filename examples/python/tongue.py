@@ -12,6 +12,7 @@ import sys
 import grpc
 import stubs  # noqa: F401  (generates wenzhen.*)
 
+from wenzhen.clinical.v1 import clinical_pb2 as clinical
 from wenzhen.vision.v1 import vision_pb2 as vision
 from wenzhen.vision.v1 import vision_pb2_grpc
 
@@ -24,10 +25,11 @@ TYPES = {
 }
 
 
-def parts(path: pathlib.Path, size: int | None = None):
+def parts(path: pathlib.Path, pins, size: int | None = None):
     """The header, then the file in chunks; `size` stands for the true one."""
     picture = path.read_bytes()
-    header = vision.ImageHeader(media_type=TYPES[path.suffix.lower()], size_bytes=size or len(picture))
+    media = TYPES[path.suffix.lower()]
+    header = vision.ImageHeader(pins=pins, media_type=media, size_bytes=size or len(picture))
     yield vision.ClassifyTongueRequest(header=header)
     for start in range(0, len(picture), CHUNK):
         yield vision.ClassifyTongueRequest(chunk=picture[start : start + CHUNK])
@@ -38,7 +40,8 @@ def main(path: pathlib.Path, host: str, port: int) -> None:
     about = service.Describe(vision.DescribeRequest(), timeout=10)
     print(f"{about.model_version}, at most {about.max_bytes} bytes and {about.max_pixels} pixels")
 
-    seen = service.ClassifyTongue(parts(path), timeout=10)
+    pins = clinical.Pins(pack_digest=about.packs[0].digest)
+    seen = service.ClassifyTongue(parts(path, pins), timeout=10)
     print(vision.Quality.Name(seen.quality))
     for feature in seen.features:
         best = feature.classes[0]
@@ -50,7 +53,7 @@ def main(path: pathlib.Path, host: str, port: int) -> None:
         print(f"  constitution {constitution.name} ({constitution.probability:.2f})")
 
     try:
-        service.ClassifyTongue(parts(path, size=10), timeout=10)
+        service.ClassifyTongue(parts(path, pins, size=10), timeout=10)
         sys.exit("a wrong size was not noticed")
     except grpc.RpcError as error:
         print("a wrong size is refused:", error.code().name, error.details())
