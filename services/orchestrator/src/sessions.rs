@@ -221,12 +221,10 @@ impl Sessions {
 
     /// Adds one more event of a turn to what was prepared.
     pub(crate) fn further(&self, prepared: Prepared, turn: u32, kind: Kind) -> Result<Prepared, Error> {
-        let Prepared { append, mut state } = prepared;
-        let further = prepare(append.id, State::clone(&state), self.knowledge(&state)?, turn, vec![kind]);
-        let Append { events, summary, .. } = further.append;
-        state = further.state;
-        let events = append.events.into_iter().chain(events).collect();
-        Ok(Prepared { append: Append { events, summary, ..append }, state })
+        let Prepared { append, state } = prepared;
+        let next = prepare(append.id, State::clone(&state), self.knowledge(&state)?, turn, vec![kind]);
+        let events = append.events.into_iter().chain(next.append.events).collect();
+        Ok(Prepared { append: Append { expected: append.expected, events, ..next.append }, state: next.state })
     }
 
     /// Appends what was prepared and gives the state after it. Nothing is changed in memory before the store has it.

@@ -198,7 +198,7 @@ async fn interpret(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<I
         locale: from_locale(said.written()) as i32,
         turn: scene.number,
         quick_answers: question.map(|q| q.quick_answers.clone()).unwrap_or_default(),
-        subject: state.patient.subject,
+        subject: settled(state).into(),
     };
     let (mut client, budget) = (scene.agents.guidance.clone(), scene.agents.budgets.understand);
     call(Agent::Guidance, budget, client.interpret(scene.request(request, budget))).await
@@ -216,6 +216,11 @@ async fn assess(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Result<Asse
     call(Agent::Empathy, budget, client.assess(scene.request(request, budget))).await
 }
 
+/// Whom the consultation is about. Before the person's age is known the words may still say that it is a child.
+fn settled(state: &State) -> Subject {
+    if state.patient.age_months.is_some() { state.patient.subject() } else { Subject::Unspecified }
+}
+
 /// The orchestrator's own reading when guidance is away.
 fn fallback(scene: &Scene<'_>, state: &State, said: Said<'_>) -> InterpretResponse {
     let pack = &scene.knowledge.pack;
@@ -225,7 +230,7 @@ fn fallback(scene: &Scene<'_>, state: &State, said: Said<'_>) -> InterpretRespon
     let clarifying = question.and_then(|q| pack.ambiguities.iter().position(|a| a.id == q.ambiguity_id));
     let quick_answers = question.map(|q| q.quick_answers.as_slice()).unwrap_or_default();
     let locale = Some(said.written());
-    let of_self = state.patient.subject() == Subject::Self_;
+    let of_self = settled(state) == Subject::Self_;
     let utterance = Utterance { text: said.text, asked: &asked, clarifying, locale, quick_answers, of_self };
     let read = scene.knowledge.interpreter.interpret(&utterance);
     InterpretResponse { pins: None, ..wenzhen_language::proto::interpretation(pack, &read, scene.number) }
