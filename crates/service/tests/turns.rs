@@ -9,17 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use support::{Running, Unary, call, hello};
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use wenzhen_service::{Limits, Services, layers};
 
-/// Longest time that a handler computes, and that anything is waited for meanwhile.
-const COMPUTES: Duration = Duration::from_secs(2);
-/// What a runtime has put beside the call that a thread is busy with no other thread takes: a connection that waits
-/// there is read when the handler is done. So not every attempt shows that a thread is left; without one, none does.
-const ATTEMPTS: usize = 10;
+/// Longest time that a handler computes: past it the test has failed, not stood still.
+const COMPUTES: Duration = Duration::from_secs(30);
 
 /// What handlers do until they are told to end: they keep their thread.
 #[derive(Clone, Default)]
@@ -43,21 +41,32 @@ impl Computing {
             }
         })
     }
+}
 
-    async fn begun(&self, count: usize) {
-        while self.now.load(Ordering::SeqCst) < count {
-            tokio::task::yield_now().await;
-        }
+/// The threads of a server, apart from those of its clients, as another process would have them.
+fn threads(count: usize) -> Runtime {
+    Builder::new_multi_thread().worker_threads(count).enable_all().build().unwrap()
+}
+
+/// Keeps a thread of the server awake where one is left: tokio wakes a second one only for a second thing to do, so a
+/// lone call that computes would keep the thread that also waits for what comes in. Where no thread is left, what is
+/// spawned here is not run either.
+async fn awake(server: &Runtime) {
+    let mut often = tokio::time::interval(Duration::from_millis(1));
+    loop {
+        often.tick().await;
+        drop(server.spawn(std::future::ready(())));
     }
 }
 
-/// Whether probes and refusals were answered while handlers computed, as many as there are cores and no more.
-async fn one_thread_is_left() -> bool {
+/// What a probe and a call too many are told while handlers compute on every thread but one, as many as there are cores.
+async fn told(server: &Runtime) -> (usize, Result<String, Code>) {
     let computing = Computing::default();
     let cores = layers::workers() - 1;
     let limits = Limits { max_in_flight: cores * 4, max_waiting: 0, ..Limits::default() };
-    let server = Running::start(Services::new().with(computing.service()), limits).await;
-    let (channel, other) = (server.channel().await, server.channel().await);
+    let services = Services::new().with(computing.service());
+    let running = server.spawn(Running::start(services, limits)).await.unwrap();
+    let (channel, other) = (running.channel().await, running.channel().await);
     let mut calls = JoinSet::new();
     for _ in 0..cores * 4 {
         let channel = channel.clone();
@@ -65,35 +74,34 @@ async fn one_thread_is_left() -> bool {
     }
     let all = format!("Describe\"}} {}", cores * 4);
     let full = || {
-        let text = server.metrics.text();
+        let text = running.metrics.text();
         text.lines().any(|line| line.starts_with("wenzhen_rpc_in_flight") && line.ends_with(&all))
     };
-    let seen = async {
-        computing.begun(cores).await;
-        while !full() {
+    let meanwhile = async {
+        while computing.now.load(Ordering::SeqCst) < cores || !full() {
             tokio::task::yield_now().await;
         }
         // From another connection.
         HealthClient::new(other.clone()).check(HealthCheckRequest::default()).await.expect("probes are answered");
         call(&other, hello()).await.map_err(|refused| refused.code())
     };
-    let refused = tokio::time::timeout(COMPUTES / 2, seen).await;
-    let begun = computing.now.load(Ordering::SeqCst);
+    let answered = tokio::select! {
+        answered = tokio::time::timeout(COMPUTES / 2, meanwhile) => answered,
+        () = awake(server) => unreachable!("it never ends"),
+    };
+    let computed = computing.now.load(Ordering::SeqCst);
     computing.over.store(true, Ordering::SeqCst);
     while let Some(answer) = calls.join_next().await {
         assert_eq!(answer.unwrap().unwrap(), "hello");
     }
-    server.stop().await;
-    refused == Ok(Err(Code::ResourceExhausted)) && begun == cores
+    running.stop().await;
+    (computed, answered.expect("nobody was answered while handlers computed"))
 }
 
 #[test]
 fn who_computes_leaves_a_thread_to_probes_and_to_those_who_are_turned_away() {
-    let seen = (0..ATTEMPTS).any(|_| {
-        let workers = layers::workers();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
-        let runtime = runtime.unwrap();
-        runtime.block_on(async { tokio::spawn(one_thread_is_left()).await }).unwrap()
-    });
-    assert!(seen, "nobody was answered while handlers computed");
+    let (server, clients) = (threads(layers::workers()), threads(2));
+    let (computed, answered) = clients.block_on(told(&server));
+    assert_eq!(computed, layers::workers() - 1, "handlers compute at a time");
+    assert_eq!(answered, Err(Code::ResourceExhausted));
 }

@@ -5,6 +5,10 @@
 //! caller has gone is noticed when the work for it is done. So a runtime has a thread more than there are turns
 //! ([`workers`]), and a handler is polled only while it has one. A turn is over with the poll: whoever waits for others
 //! holds none.
+//!
+//! A lone call may still keep the thread that also waits for what comes in, since tokio wakes another one for a second
+//! thing to do only: what comes then is read when that call has been computed or yields. Waking a thread for each call
+//! would cost more than it saves where calls take fractions of a millisecond, as ours do.
 
 use std::num::NonZero;
 use std::pin::Pin;
