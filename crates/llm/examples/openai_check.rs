@@ -1,4 +1,4 @@
-//! Checks the `openai` engine against a real server: `openai_check URL MODEL [KEY_FILE]`. Whatever the model says will do;
+//! Checks the `openai` engine against a real server: `openai_check URL MODEL [KEY_FILE [object-schema]]`. Whatever the model says will do;
 //! how it comes is looked at. Waits a minute for the server to be there.
 
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
-use wenzhen_llm::openai::{OpenAi, Settings};
+use wenzhen_llm::openai::{JsonForm, OpenAi, Settings};
 use wenzhen_llm::{Engine as _, Error, Event, Finish, Message, Outcome, Request};
 
 /// How long the server is waited for.
@@ -18,10 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let (Some(url), Some(model)) = (args.next(), args.next()) else {
-        say("openai_check URL MODEL [KEY_FILE]");
+        say("openai_check URL MODEL [KEY_FILE [object-schema]]");
         return ExitCode::from(2);
     };
-    let settings = Settings { key_file: args.next().map(Into::into), ..Settings::new(vec![url], model) };
+    let key_file = args.next().map(Into::into);
+    let json =
+        if args.next().as_deref() == Some("object-schema") { JsonForm::ObjectSchema } else { JsonForm::JsonSchema };
+    let settings = Settings { key_file, json, ..Settings::new(vec![url], model) };
     let engine = match OpenAi::start(settings, Handle::current()) {
         Ok(engine) => engine,
         Err(error) => {
@@ -50,13 +53,10 @@ fn request(words: &str, max_tokens: u32) -> Request {
 async fn all(engine: &OpenAi) -> Result<(), String> {
     up(engine).await?;
     let (text, end) = whole(engine, request("One, two, three", 24)).await?;
-    require(end.generated_tokens <= 24 && end.prompt_tokens > 0, "tokens are counted")?;
-    say(&format!(
-        "ok: a stream of {} bytes, {} tokens after a prompt of {}",
-        text.len(),
-        end.generated_tokens,
-        end.prompt_tokens
-    ));
+    require((1..=24).contains(&end.generated_tokens), "tokens are counted")?;
+    // Some servers stream no counts: what they sent is counted then, and nothing is known of the prompt.
+    let prompt = if end.prompt_tokens > 0 { end.prompt_tokens.to_string() } else { "an unknown number".to_owned() };
+    say(&format!("ok: a stream of {} bytes, {} tokens after a prompt of {prompt}", text.len(), end.generated_tokens));
     require(whole(engine, request("One, two, three", 24)).await?.0 == text, "the same request gives the same text")?;
     say("ok: greedy text is the same again");
     let schema = json!({
@@ -71,11 +71,13 @@ async fn all(engine: &OpenAi) -> Result<(), String> {
     say("ok: JSON is held to its schema");
     dropped(engine).await?;
     let long = engine.submit(request(&"many words ".repeat(3000), 24)).map_err(|e| e.to_string())?.whole().await.1;
-    require(
-        matches!(long.outcome, Outcome::Failed(Error::ContextOverflow { .. })),
-        &format!("too long: {:?}", long.outcome),
-    )?;
-    say("ok: a prompt that is too long is told apart");
+    // Some servers begin a stream and break it off without a word.
+    let told = match long.outcome {
+        Outcome::Failed(Error::ContextOverflow { .. }) => "is told apart",
+        Outcome::Failed(Error::Unavailable(_)) => "fails (this server does not say why)",
+        other => return Err(format!("too long: {other:?}")),
+    };
+    say(&format!("ok: a prompt that is too long {told}"));
     let late = Request { deadline: Some(Instant::now() + Duration::from_millis(5)), ..request("One", 1000) };
     let late = engine.submit(late).map_err(|e| e.to_string())?.whole().await.1;
     require(late.outcome == Outcome::Failed(Error::Deadline), &format!("a deadline: {:?}", late.outcome))?;
@@ -108,7 +110,7 @@ async fn whole(engine: &OpenAi, request: Request) -> Result<(String, wenzhen_llm
 
 /// A generation that is dropped leaves room for another one.
 async fn dropped(engine: &OpenAi) -> Result<(), String> {
-    let mut generation = engine.submit(request("Count without an end", 1500)).map_err(|e| e.to_string())?;
+    let mut generation = engine.submit(request("Count without an end", 300)).map_err(|e| e.to_string())?;
     let first = generation.next().await;
     require(matches!(first, Some(Event::Text(_))), "a text comes first")?;
     drop(generation);

@@ -48,6 +48,8 @@ pub enum JsonForm {
     JsonSchema,
     /// `response_format` that says JSON, no schema.
     JsonObject,
+    /// `response_format` that says JSON, with the schema beside it: llama-cpp-python.
+    ObjectSchema,
     /// The prompt alone.
     Plain,
 }
@@ -263,6 +265,7 @@ impl EngineArgs {
             json: match self.engine_json {
                 JsonForm::JsonSchema => Form::JsonSchema,
                 JsonForm::JsonObject => Form::JsonObject,
+                JsonForm::ObjectSchema => Form::ObjectSchema,
                 JsonForm::Plain => Form::Plain,
             },
             ..own

@@ -56,6 +56,7 @@ fn format(form: JsonForm, schema: &Value) -> Option<Value> {
             Some(json!({"type": "json_schema", "json_schema": schema}))
         }
         JsonForm::JsonObject => Some(json!({"type": "json_object"})),
+        JsonForm::ObjectSchema => Some(json!({"type": "json_object", "schema": schema})),
         JsonForm::Plain => None,
     }
 }
@@ -112,6 +113,8 @@ mod tests {
         };
         assert_eq!(format(JsonForm::JsonSchema)["json_schema"]["schema"], json!({"type": "object"}));
         assert_eq!(format(JsonForm::JsonObject), json!({"type": "json_object"}));
+        let beside = json!({"type": "json_object", "schema": {"type": "object"}});
+        assert_eq!(format(JsonForm::ObjectSchema), beside);
         assert_eq!(format(JsonForm::Plain), Value::Null);
     }
 }

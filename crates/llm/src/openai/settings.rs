@@ -11,6 +11,8 @@ pub enum JsonForm {
     JsonSchema,
     /// `response_format` of type `json_object`: JSON, but any.
     JsonObject,
+    /// `response_format` of type `json_object` with the schema beside it.
+    ObjectSchema,
     /// Nothing: the prompt alone says what is wanted.
     Plain,
 }
