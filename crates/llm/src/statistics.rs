@@ -15,6 +15,10 @@ pub struct Statistics {
     pub reused_tokens: u64,
     /// Tokens drawn.
     pub generated_tokens: u64,
+    /// Tokens that were computed before they were drawn, since they were likely.
+    pub guessed_tokens: u64,
+    /// Those of them that were drawn: each spared a pass.
+    pub held_tokens: u64,
     /// Passes over the weights; a remote engine cannot see them and leaves 0.
     pub steps: u64,
     /// Rows (tokens of prompts and texts) in those passes: `rows / steps` is the mean batch.

@@ -106,6 +106,62 @@ async fn a_text_is_held_to_its_schema() {
     }
 }
 
+/// A text of a list of small objects: much of it is forced, or stood before.
+fn list() -> Value {
+    let item = json!({
+        "type": "object",
+        "properties": { "finding": { "enum": ["aversion to cold", "aversion to wind"] }, "present": { "type": "boolean" } },
+        "required": ["finding", "present"],
+        "additionalProperties": false,
+    });
+    json!({ "type": "array", "items": item, "minItems": 4, "maxItems": 4 })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_spare_passes_and_change_no_text() {
+    for (shape, store) in [(Shape::TinyQwen2, Store::Folder), (Shape::TinyQwen3, Store::GgufQ8)] {
+        let (_folder, path) = written(shape, store);
+        let (guessing, plain) = (open(&path), Candle::open(&path, &Options { guess: false, ..options() }).unwrap());
+        let repeated = "cold, cough, cold, cough, cold, cough, cold";
+        let mut requests = Vec::new();
+        for seed in 0..4 {
+            let warm = Sampling { temperature: 0.7, top_p: 0.9, repetition_penalty: 1.1, seed, ..Sampling::default() };
+            let sampling = if seed == 0 { Sampling::default() } else { warm };
+            requests.push(Request { sampling, ..request(repeated, 60) });
+            requests.push(Request { sampling, stop: vec!["e".into()], ..request(repeated, 60) });
+            requests.push(Request { sampling, schema: Some(Arc::new(list())), ..request(repeated, 200) });
+        }
+        let mut passes = [0, 0];
+        for request in requests {
+            let mut ends = Vec::new();
+            for (engine, passes) in [&guessing, &plain].into_iter().zip(&mut passes) {
+                let (text, end) = engine.submit(request.clone()).unwrap().whole().await;
+                *passes = engine.statistics().steps;
+                ends.push((text, end.outcome, end.usage.generated_tokens));
+            }
+            assert_eq!(ends[0], ends[1], "{request:?}");
+        }
+        let made = guessing.statistics();
+        assert!(made.held_tokens > 0 && made.held_tokens <= made.guessed_tokens, "{made:?}");
+        assert_eq!(passes[1] - passes[0], made.held_tokens, "each guess that held spared a pass: {made:?}");
+        assert_eq!(plain.statistics().guessed_tokens, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_beside_others_changes_no_text_of_theirs() {
+    let (_folder, path) = written(Shape::TinyQwen2, Store::Folder);
+    let alone = Candle::open(&path, &Options { guess: false, ..options() }).unwrap();
+    let engine = open(&path);
+    let requests = ["a b a b a b", "c c c c c", "one, two, one, two"].map(|text| request(text, 40));
+    let together = requests.clone().map(|request| engine.submit(request).unwrap());
+    for (generation, request) in together.into_iter().zip(requests) {
+        let (text, _) = alone.submit(request).unwrap().whole().await;
+        assert_eq!(generation.whole().await.0, text);
+    }
+    assert!(engine.statistics().held_tokens > 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_impossible_schema_fails_alone() {
     let (_folder, path) = written(Shape::TinyQwen2, Store::Folder);

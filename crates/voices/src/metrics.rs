@@ -153,26 +153,27 @@ impl std::fmt::Debug for Looked {
 impl Collector for Looked {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let now = self.0.statistics();
-        let waiting = ConstGauge::new(i64::from(now.waiting));
-        let help = "Generations that wait for a place in the batch";
-        waiting.encode(encoder.encode_descriptor("llm_waiting_generations", help, None, waiting.metric_type())?)?;
-        let running = ConstGauge::new(i64::from(now.running));
-        let help = "Generations in the batch";
-        running.encode(encoder.encode_descriptor("llm_running_generations", help, None, running.metric_type())?)?;
-        let prompt = ConstCounter::new(now.prompt_tokens);
-        let help = "Tokens of prompts";
-        prompt.encode(encoder.encode_descriptor("llm_prompt_tokens", help, None, prompt.metric_type())?)?;
-        let reused = ConstCounter::new(now.reused_tokens);
-        let help = "Tokens of prompts that had been read for others before";
-        reused.encode(encoder.encode_descriptor("llm_reused_tokens", help, None, reused.metric_type())?)?;
-        let generated = ConstCounter::new(now.generated_tokens);
-        let help = "Tokens of answers";
-        generated.encode(encoder.encode_descriptor("llm_generated_tokens", help, None, generated.metric_type())?)?;
-        let steps = ConstCounter::new(now.steps);
-        let help = "Forward passes";
-        steps.encode(encoder.encode_descriptor("llm_steps", help, None, steps.metric_type())?)?;
-        let rows = ConstCounter::new(now.rows);
-        let help = "Token rows in all forward passes; by steps, the size of a batch";
-        rows.encode(encoder.encode_descriptor("llm_rows", help, None, rows.metric_type())?)
+        let gauges = [
+            ("llm_waiting_generations", "Generations that wait for a place in the batch", now.waiting),
+            ("llm_running_generations", "Generations in the batch", now.running),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(i64::from(value));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let counters = [
+            ("llm_prompt_tokens", "Tokens of prompts", now.prompt_tokens),
+            ("llm_reused_tokens", "Tokens of prompts that had been read for others before", now.reused_tokens),
+            ("llm_generated_tokens", "Tokens of answers", now.generated_tokens),
+            ("llm_guessed_tokens", "Likely tokens of answers, computed before they were drawn", now.guessed_tokens),
+            ("llm_held_tokens", "Those of them that were drawn: each spared a pass", now.held_tokens),
+            ("llm_steps", "Forward passes", now.steps),
+            ("llm_rows", "Token rows in all forward passes; by steps, the size of a batch", now.rows),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        Ok(())
     }
 }

@@ -30,13 +30,16 @@ pub struct Options {
     pub chunk: usize,
     /// Whether what was computed before is used again for prompts that begin the same way.
     pub reuse: bool,
+    /// Whether tokens that likely come next are computed beside the last one, as far as that costs little; no text
+    /// depends on it.
+    pub guess: bool,
     /// In which form weights are kept.
     pub form: Form,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { slots: 16, waiting: 64, context: 8192, chunk: 512, reuse: true, form: Form::Stored }
+        Self { slots: 16, waiting: 64, context: 8192, chunk: 512, reuse: true, guess: true, form: Form::Stored }
     }
 }
 
@@ -62,7 +65,7 @@ impl Candle {
         let model = Model { name: name(path), context_tokens: context };
         let tokens = Arc::new(tokens);
         let shared = Arc::new(Shared::new(decoder.slots(), options.waiting));
-        let scheduler = Scheduler::new(decoder, Arc::clone(&tokens), Arc::clone(&shared), options.chunk, options.reuse);
+        let scheduler = Scheduler::new(decoder, Arc::clone(&tokens), Arc::clone(&shared), options);
         let thread = std::thread::Builder::new().name("llm".into()).spawn(move || scheduler.run());
         let thread = thread.map_err(|error| LoadError::file(path, error))?;
         let grammars = Grammars::new();

@@ -89,6 +89,18 @@ impl Grammar {
         self.matcher.compute_mask().map(Next::Allowed).map_err(|_| stuck())
     }
 
+    /// Likely tokens of what must come next whatever is drawn, at most so many.
+    pub(crate) fn forced(&mut self, most: usize, tokens: &Tokens) -> Vec<u32> {
+        let bytes = self.matcher.compute_ff_bytes();
+        let text = match std::str::from_utf8(&bytes) {
+            Ok(text) => text,
+            Err(error) => bytes.get(..error.valid_up_to()).and_then(|whole| str::from_utf8(whole).ok()).unwrap_or(""),
+        };
+        let mut forced = if text.is_empty() { Vec::new() } else { tokens.encode(text).unwrap_or_default() };
+        forced.truncate(most);
+        forced
+    }
+
     /// Goes on by the token that was drawn.
     pub(crate) fn take(&mut self, token: u32) -> Result<(), Error> {
         self.matcher.consume_token(token).map_err(|_| stuck())

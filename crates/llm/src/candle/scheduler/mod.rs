@@ -1,6 +1,7 @@
 //! The one thread that owns the decoder: it gives slots, makes passes over everything that can go on, and ends what is
 //! over. Continuous batching: sequences join and leave between passes.
 
+mod guess;
 mod prompt;
 mod sequence;
 mod slots;
@@ -12,9 +13,11 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::decoder::{Decoder, Row};
+use super::engine::Options;
 use super::tokens::Tokens;
 use crate::{Error, Outcome, Statistics, Usage};
 
+use guess::WIDE;
 pub(crate) use prompt::Job;
 use sequence::Sequence;
 use slots::{Place, Slot, place, shares};
@@ -100,13 +103,15 @@ pub(crate) struct Scheduler {
     /// Rows of prompts in a pass where no text goes on.
     chunk: usize,
     reuse: bool,
+    guess: bool,
     clock: u64,
 }
 
 impl Scheduler {
-    pub(crate) fn new(decoder: Decoder, tokens: Arc<Tokens>, shared: Arc<Shared>, chunk: usize, reuse: bool) -> Self {
+    pub(crate) fn new(decoder: Decoder, tokens: Arc<Tokens>, shared: Arc<Shared>, options: &Options) -> Self {
         let slots = (0..decoder.slots()).map(|_| Slot::default()).collect();
-        Self { decoder, tokens, shared, slots, chunk: chunk.max(1), reuse, clock: 0 }
+        let Options { chunk, reuse, guess, .. } = *options;
+        Self { decoder, tokens, shared, slots, chunk: chunk.max(1), reuse, guess, clock: 0 }
     }
 
     /// Serves until it is closed.
@@ -195,21 +200,23 @@ impl Scheduler {
         if rows.is_empty() {
             return;
         }
-        let wanting: Vec<usize> = rows.iter().filter(|row| row.logits).map(|row| row.slot).collect();
         let mut ended: Vec<(usize, Outcome)> = Vec::new();
         let mut drawn = 0;
         match self.decoder.forward(&rows) {
-            Ok(logits) => {
+            Ok(mut logits) => {
                 for row in &rows {
-                    if let Some(sequence) = &mut self.slots[row.slot].running {
-                        sequence.computed = row.position + 1;
+                    let logits = if row.logits { logits.next() } else { None };
+                    let Some(sequence) = &mut self.slots[row.slot].running else { continue };
+                    // A guess that was not drawn, or one behind the end of its text.
+                    if !sequence.holds(row) || ended.last().is_some_and(|(slot, _)| *slot == row.slot) {
+                        continue;
                     }
-                }
-                for (slot, logits) in wanting.into_iter().zip(logits) {
-                    let Some(sequence) = &mut self.slots[slot].running else { continue };
-                    let before = sequence.generated();
-                    ended.extend(sequence.advance(logits, &self.tokens).map(|outcome| (slot, outcome)));
-                    drawn += u64::from(sequence.generated() - before);
+                    sequence.take(row);
+                    if let Some(logits) = logits {
+                        let before = sequence.generated();
+                        ended.extend(sequence.advance(logits, &self.tokens).map(|outcome| (row.slot, outcome)));
+                        drawn += u64::from(sequence.generated() - before);
+                    }
                 }
             }
             Err(error) => {
@@ -220,27 +227,35 @@ impl Scheduler {
                 ended.extend(slots.into_iter().map(|slot| (slot, failed())));
             }
         }
+        let passed = self.slots.iter_mut().filter_map(|slot| slot.running.as_mut()).map(Sequence::passed);
+        let (guessed, held) = passed.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         {
             let statistics = &mut self.shared.inbox.lock().statistics;
             statistics.steps += 1;
             statistics.rows += rows.len() as u64;
             statistics.generated_tokens += drawn;
+            statistics.guessed_tokens += guessed as u64;
+            statistics.held_tokens += held as u64;
+        }
+        // Counted before texts are sent: who reads one finds its tokens counted.
+        for sequence in self.slots.iter_mut().filter_map(|slot| slot.running.as_mut()) {
+            sequence.send();
         }
         for (slot, outcome) in ended {
             self.end(slot, outcome);
         }
     }
 
-    /// A row for every text that goes on, and shares of the prompts.
-    fn rows(&self) -> Vec<Row> {
-        let running = || self.slots.iter().enumerate().filter_map(|(slot, it)| Some((slot, it.running.as_ref()?)));
-        let speaking = running().filter(|(_, sequence)| sequence.speaks()).count();
-        let reading: Vec<(usize, &Sequence)> = running().filter(|(_, sequence)| !sequence.speaks()).collect();
+    /// A row for every text that goes on, with guesses where few do, and shares of the prompts.
+    fn rows(&mut self) -> Vec<Row> {
+        let running = self.slots.iter_mut().enumerate().filter_map(|(slot, it)| Some((slot, it.running.as_mut()?)));
+        let (speaking, reading): (Vec<_>, Vec<_>) = running.partition(|(_, sequence)| sequence.speaks());
         let left: Vec<usize> = reading.iter().map(|(_, sequence)| sequence.left()).collect();
-        let budget = if speaking > 0 { self.chunk.min(BESIDE) } else { self.chunk };
+        let budget = if speaking.is_empty() { self.chunk } else { self.chunk.min(BESIDE) };
+        let guesses = if self.guess { (WIDE / speaking.len().max(1)).saturating_sub(1) } else { 0 };
         let mut rows: Vec<Row> = Vec::new();
-        for (slot, sequence) in running().filter(|(_, sequence)| sequence.speaks()) {
-            rows.extend(sequence.rows(slot, 1));
+        for (slot, sequence) in speaking {
+            rows.extend(sequence.guessing_rows(slot, guesses, &self.tokens));
         }
         for ((slot, sequence), share) in reading.into_iter().zip(shares(&left, budget)) {
             rows.extend(sequence.rows(slot, share));

@@ -9,6 +9,7 @@ use crate::candle::tokens::{Characters, Tokens};
 use crate::stop::Stops;
 use crate::{End, Error, Event, Finish, Outcome, Usage};
 
+use super::guess::{Trust, looked_up};
 use super::prompt::Job;
 
 /// A sequence that holds a slot.
@@ -23,6 +24,11 @@ pub(crate) struct Sequence {
     grammar: Option<Grammar>,
     characters: Characters,
     stops: Stops,
+    trust: Trust,
+    /// Text of the pass under way.
+    unsent: String,
+    /// Tokens guessed for the pass under way, and how many of them were drawn in it.
+    guessed: (usize, usize),
 }
 
 impl Sequence {
@@ -43,6 +49,9 @@ impl Sequence {
             grammar: job.grammar.take(),
             characters: Characters::default(),
             stops: Stops::new(&job.stop),
+            trust: Trust::default(),
+            unsent: String::new(),
+            guessed: (0, 0),
             job,
         }
     }
@@ -84,7 +93,47 @@ impl Sequence {
         })
     }
 
-    /// Draws the next token and sends its text; gives how it ended, where it did.
+    /// The row of the token that was drawn last, and rows of guesses at what follows, at most so many.
+    pub(crate) fn guessing_rows(&mut self, slot: usize, most: usize, tokens: &Tokens) -> Vec<Row> {
+        let left = self.job.max_tokens.saturating_sub(self.usage.generated_tokens + 1);
+        let most = most.min(left as usize).min(self.trust.length());
+        let guess = self.guess(most, tokens);
+        self.guessed = (guess.len(), 0);
+        let drawn = self.tokens[self.computed..].to_vec();
+        let rows = (self.computed..).zip(drawn.into_iter().chain(guess));
+        rows.map(|(position, token)| Row { slot, position, token, logits: true }).collect()
+    }
+
+    /// What the grammar leaves no choice in, or else what followed the last tokens before.
+    fn guess(&mut self, most: usize, tokens: &Tokens) -> Vec<u32> {
+        if most == 0 {
+            return Vec::new();
+        }
+        let forced = self.grammar.as_mut().map(|grammar| grammar.forced(most, tokens)).unwrap_or_default();
+        if forced.is_empty() { looked_up(&self.tokens, most).to_vec() } else { forced }
+    }
+
+    /// Whether a row that was computed is of this sequence: all of the prompt is, guesses are as far as they were drawn
+    /// and somebody still reads.
+    pub(crate) fn holds(&self, row: &Row) -> bool {
+        let wanted = self.guessed.1 == 0 || !self.job.events.is_closed();
+        wanted && self.tokens.get(row.position) == Some(&row.token)
+    }
+
+    /// Takes a row as computed.
+    pub(crate) fn take(&mut self, row: &Row) {
+        self.computed = row.position + 1;
+    }
+
+    /// After a pass: how many tokens were guessed, and how many of those held.
+    pub(crate) fn passed(&mut self) -> (usize, usize) {
+        let (guessed, drawn) = std::mem::take(&mut self.guessed);
+        let held = drawn.saturating_sub(1);
+        self.trust.told(guessed, held);
+        (guessed, held)
+    }
+
+    /// Draws the next token; gives how it ended, where it did.
     pub(crate) fn advance(&mut self, logits: &[f32], tokens: &Tokens) -> Option<Outcome> {
         match self.draw(logits, tokens) {
             Ok(finish) => finish.map(Outcome::Finished),
@@ -107,6 +156,7 @@ impl Sequence {
             },
         };
         self.tokens.push(token);
+        self.guessed.1 += 1;
         self.usage.generated_tokens += 1;
         self.usage.to_first_token.get_or_insert_with(|| self.job.submitted.elapsed());
         if tokens.ends(token) {
@@ -114,17 +164,18 @@ impl Sequence {
         }
         let text = self.characters.push(tokens.bytes(token));
         let text = self.stops.push(&text);
-        self.send(text);
+        self.unsent.push_str(&text);
         if self.stops.stopped() || self.grammar.as_ref().is_some_and(Grammar::done) {
             return Ok(Some(Finish::Stop));
         }
         Ok((self.usage.generated_tokens >= self.job.max_tokens).then_some(Finish::Length))
     }
 
-    /// There is room for every text, so sending never waits; a reader who left is noticed before the next pass.
-    fn send(&self, text: String) {
-        if !text.is_empty() {
-            let _ = self.job.events.try_send(Event::Text(text));
+    /// Sends the text of a pass. There is room for every text, so sending never waits; a reader who left is noticed
+    /// before the next pass.
+    pub(crate) fn send(&mut self) {
+        if !self.unsent.is_empty() {
+            let _ = self.job.events.try_send(Event::Text(std::mem::take(&mut self.unsent)));
         }
     }
 
@@ -133,8 +184,9 @@ impl Sequence {
         if matches!(outcome, Outcome::Finished(_)) && !self.stops.stopped() {
             let rest = self.characters.rest();
             let rest = self.stops.push(&rest) + &self.stops.rest();
-            self.send(rest);
+            self.unsent.push_str(&rest);
         }
+        self.send();
         self.usage.total = self.job.submitted.elapsed();
         let _ = self.job.events.try_send(Event::End(End { outcome, usage: self.usage }));
         (self.tokens, self.computed, self.usage)
