@@ -6,7 +6,7 @@
 //! written in the field's terms for the clinician's view.
 
 use wenzhen_facts::{DraftBuilder, SlotError};
-use wenzhen_pack::{ConditionIx, FindingIx, Profile, State, StrategyName};
+use wenzhen_pack::{ConditionIx, FindingIx, Kind, Profile, State, StrategyName};
 use wenzhen_proto::clinical::v1::{Draft, FactKind, Urgency};
 
 use crate::case::{Case, Ranked};
@@ -18,8 +18,12 @@ use crate::words::{Chooser, fill, list, plain_name};
 const MOST_FOR: usize = 4;
 const MOST_DENIALS: usize = 2;
 const MOST_AGAINST: usize = 2;
+/// Findings named that have nothing to do with it.
+const MOST_UNEXPLAINED: usize = 3;
 /// Evidence that is worth a word to the patient, in nats.
 const WORTH_SAYING: f64 = 0.25;
+/// A finding that is less sure than this is not named as said.
+const SURELY_SAID: f32 = 0.7;
 /// A rival this near to the best one, as a share of its score, makes it uncertain.
 const NEAR: f64 = 0.85;
 /// A rival below this share of the best score is not named.
@@ -146,6 +150,11 @@ impl Writer<'_> {
                 self.sentence(variants, &[("findings", &list(self.case.voice, &slots))]);
             }
         }
+        let unexplained = self.unexplained(best);
+        if !unexplained.is_empty() {
+            let slots: Vec<String> = unexplained.iter().map(|f| self.present(*f)).collect();
+            self.sentence(&sentences.unexplained, &[("findings", &list(self.case.voice, &slots))]);
+        }
         if !best.undecided.is_empty() && band(self.case) != Band::Clear {
             self.sentence(&sentences.open, &[]);
         }
@@ -190,6 +199,24 @@ impl Writer<'_> {
         said.iter().filter(finer).copied().collect()
     }
 
+    /// Symptoms that were said and that the condition neither shows nor is argued against by: somebody with two
+    /// complaints is told what becomes of the other one.
+    fn unexplained(&self, best: &Weighing) -> Vec<FindingIx> {
+        let pack = self.case.knowledge.pack();
+        let rates = self.case.knowledge.rates();
+        let shown = |f: FindingIx| rates.present(best.ranked.condition, f) > rates.base(f);
+        let parent = |f: FindingIx| pack.findings.get(f.at()).and_then(|f| f.parent);
+        // Parents form no circle; the bound is for packs built by hand.
+        let explained = |f| std::iter::successors(Some(f), |f| parent(*f)).take(pack.findings.len()).any(shown);
+        let against = self.worth_saying(best.ranked.condition, &best.against);
+        let said = (0..).map(FindingIx::new).zip(&self.case.closed).filter(|(ix, closed)| {
+            let symptom = pack.findings.get(ix.at()).is_some_and(|f| f.kind == Kind::Symptom && f.askable());
+            symptom && closed.is_some_and(|c| c.state == State::Present && !c.derived && c.probability >= SURELY_SAID)
+        });
+        let open = said.map(|(ix, _)| ix).filter(|ix| !explained(*ix) && !against.iter().any(|w| w.finding == *ix));
+        open.take(MOST_UNEXPLAINED).collect()
+    }
+
     /// Evidence compares with the rivals. A sign of the condition that a rival shows still more
     /// often would sound, to a patient, as if it spoke against it.
     fn agrees(&self, condition: ConditionIx, weighed: &Weighed) -> bool {
@@ -211,15 +238,22 @@ impl Writer<'_> {
 
     fn finding(&mut self, weighed: &Weighed) -> String {
         let pack = self.case.knowledge.pack();
-        let name = plain_name(self.case.voice, pack, weighed.finding, self.case.locale);
-        let id = pack.findings.get(weighed.finding.at()).map_or("", |f| f.id.as_str());
         match weighed.state {
             State::Denied => {
+                let name = plain_name(self.case.voice, pack, weighed.finding, self.case.locale);
+                let id = pack.findings.get(weighed.finding.at()).map_or("", |f| f.id.as_str());
                 let text = fill(&self.case.voice.words.denied, &[("finding", name)]);
                 self.out.fact(FactKind::Denial, &text, id, false)
             }
-            State::Present | State::Unsure => self.out.fact(FactKind::Finding, name, id, false),
+            State::Present | State::Unsure => self.present(weighed.finding),
         }
+    }
+
+    fn present(&mut self, finding: FindingIx) -> String {
+        let pack = self.case.knowledge.pack();
+        let name = plain_name(self.case.voice, pack, finding, self.case.locale);
+        let id = pack.findings.get(finding.at()).map_or("", |f| f.id.as_str());
+        self.out.fact(FactKind::Finding, name, id, false)
     }
 
     fn sentence(&mut self, variants: &[String], values: &[(&str, &str)]) {

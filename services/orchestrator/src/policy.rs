@@ -254,7 +254,9 @@ impl Turn<'_> {
     fn go_on(&self) -> Decision {
         let recommendation = Recommendation::try_from(self.inputs.recommendation).unwrap_or_default();
         if self.after.record.is_empty() && self.graph_answers() {
-            return decision(DecisionKind::Redirect, "no_complaint");
+            // Whoever says their age before they are asked for it was understood.
+            let told = self.after.patient != self.before.patient;
+            return decision(DecisionKind::Redirect, if told { "noted" } else { "no_complaint" });
         }
         if let Some(field) = self.ask_person(AGE_SEX) {
             return field;

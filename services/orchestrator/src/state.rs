@@ -344,7 +344,8 @@ impl State {
             self.context_asked.insert(decision.context_field.clone());
         }
         let reason = decision.reason.as_str();
-        let redirected = decision.kind() == DecisionKind::Redirect && !matches!(reason, "greeting" | "felt" | PHOTO);
+        let redirected =
+            decision.kind() == DecisionKind::Redirect && !matches!(reason, "greeting" | "felt" | "noted" | PHOTO);
         let lost = redirected || reason == MOVED_ON;
         self.misunderstood = if lost { self.misunderstood + 1 } else { 0 };
         match decision.kind() {

@@ -71,6 +71,9 @@ pub struct ExpertSentences {
     /// What speaks against it; holds `{findings}`.
     #[serde(deserialize_with = "with_findings")]
     pub against: Vec<String>,
+    /// What was said and has nothing to do with it; holds `{findings}`.
+    #[serde(deserialize_with = "with_findings")]
+    pub unexplained: Vec<String>,
     /// Something that only a clinician can see would decide.
     #[serde(deserialize_with = "plain")]
     pub open: Vec<String>,

@@ -134,7 +134,7 @@ pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_
         // What there is to say of the picture has been said; it asks for another one in its own words.
         let again = standing.as_ref().is_none_or(|q| q.context_field == TONGUE_PHOTO);
         if again { String::new() } else { text.to_owned() }
-    } else if material.decision.reason == "felt" {
+    } else if matches!(material.decision.reason.as_str(), "felt" | "noted") {
         if text.is_empty() { fallback.to_owned() } else { text.to_owned() }
     } else if material.decision.reason == "greeting" {
         if text.is_empty() { variant.to_owned() } else { text.to_owned() }
