@@ -28,6 +28,8 @@ pub const MOVED_ON: &str = "moved_on";
 pub const AGE_SEX: &str = "age_sex";
 /// Reason of a redirection after a photograph.
 pub const PHOTO: &str = "photo";
+/// Reason of a redirection while the photograph that was agreed to is waited for.
+pub const AWAITED: &str = "photo_awaited";
 /// The field of the person that asks for a photograph of the tongue.
 pub const TONGUE_PHOTO: &str = "tongue_photo";
 /// The field of the person that asks for pregnancy.
@@ -117,6 +119,7 @@ impl Turn<'_> {
             .or_else(|| self.out_of_hands())
             .or_else(|| self.stop())
             .or_else(|| photo::looked_at(self.knowledge, self.before, self.inputs))
+            .or_else(|| photo::awaited(self.inputs))
             .or_else(|| self.unclear_words())
             .or_else(|| self.clarify())
             .or_else(|| self.concluded())

@@ -102,6 +102,12 @@ pub struct OrchestratorVoice {
 pub struct PhotoVoice {
     /// Asks for one.
     pub ask: String,
+    /// Asks for one of somebody else's tongue.
+    pub ask_other: String,
+    /// Words that agree to it, each a whole message but for punctuation.
+    pub agrees: Vec<String>,
+    /// After whoever says yes: it is waited for.
+    pub awaited: String,
     /// Quick answers of whoever would rather not.
     pub answers: Vec<String>,
     /// After whoever would rather not.

@@ -5,7 +5,7 @@ use wenzhen_proto::clinical::v1::CandidateFinding;
 use wenzhen_proto::orchestrator::v1::{ConsultationStatus, Decision, DecisionInputs, DecisionKind, PhotoReading};
 use wenzhen_proto::vision::v1::Quality;
 
-use super::{PHOTO, TONGUE_PHOTO, decision};
+use super::{AWAITED, PHOTO, TONGUE_PHOTO, decision};
 use crate::Knowledge;
 use crate::state::State;
 
@@ -57,6 +57,11 @@ pub(super) fn looked_at(knowledge: &Knowledge, before: &State, inputs: &Decision
         Verdict::Away | Verdict::Read if concluded && !useful => Some(back()),
         Verdict::Away | Verdict::Read => None,
     }
+}
+
+/// Whoever says yes to the question for a photograph is waited for.
+pub(super) fn awaited(inputs: &DecisionInputs) -> Option<Decision> {
+    inputs.agreed_to_photograph.then(|| decision(DecisionKind::Redirect, AWAITED))
 }
 
 /// How a photograph came out.

@@ -9,7 +9,7 @@ use wenzhen_proto::orchestrator::v1::{DecisionKind, Question, Stage};
 
 use super::{Composer, Material, photo};
 use crate::agents::call;
-use crate::policy::{MOVED_ON, PHOTO, PREGNANCY, TONGUE_PHOTO};
+use crate::policy::{AWAITED, MOVED_ON, PHOTO, PREGNANCY, TONGUE_PHOTO};
 use crate::{Error, knowledge};
 
 /// Asks.
@@ -66,7 +66,10 @@ fn person(material: &Material<'_>) -> Result<Question, Error> {
 fn person_words<'v>(voice: &'v OrchestratorVoice, field: &str, subject: Subject) -> &'v str {
     match (field, subject) {
         (PREGNANCY, _) => &voice.ask_pregnancy,
-        (TONGUE_PHOTO, _) => voice.photo.as_ref().map_or("", |photo| photo.ask.as_str()),
+        (TONGUE_PHOTO, Subject::Unspecified | Subject::Self_) => {
+            voice.photo.as_ref().map_or("", |photo| photo.ask.as_str())
+        }
+        (TONGUE_PHOTO, _) => voice.photo.as_ref().map_or("", |photo| photo.ask_other.as_str()),
         (_, Subject::Unspecified | Subject::Self_) => &voice.ask_age_sex,
         (_, Subject::Child) => &voice.ask_age_sex_child,
         (_, Subject::Parent | Subject::Partner | Subject::Other) => &voice.ask_age_sex_other,
@@ -134,6 +137,8 @@ pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_
         // What there is to say of the picture has been said; it asks for another one in its own words.
         let again = standing.as_ref().is_none_or(|q| q.context_field == TONGUE_PHOTO);
         if again { String::new() } else { text.to_owned() }
+    } else if material.decision.reason == AWAITED {
+        voice.photo.as_ref().map_or_else(String::new, |photo| photo.awaited.clone())
     } else if matches!(material.decision.reason.as_str(), "felt" | "noted") {
         if text.is_empty() { fallback.to_owned() } else { text.to_owned() }
     } else if material.decision.reason == "greeting" {
@@ -150,6 +155,8 @@ pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_
             let text = photo::line(material)?.unwrap_or_else(|| question.text.clone());
             Some(Question { text, ..question })
         }
+        // As is said to whoever has agreed to send one.
+        Some(question) if material.decision.reason == AWAITED => Some(Question { text: line, ..question }),
         standing => standing,
     };
     Ok(())

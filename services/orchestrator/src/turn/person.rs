@@ -7,7 +7,7 @@ use wenzhen_proto::clinical::v1::PatientContext;
 use wenzhen_proto::guidance::v1::InterpretResponse;
 
 use crate::Knowledge;
-use crate::policy::{AGE_SEX, PREGNANCY};
+use crate::policy::{AGE_SEX, PREGNANCY, TONGUE_PHOTO};
 
 /// Oldest age that a bare number is taken for, in years.
 const OLDEST: u32 = 120;
@@ -31,6 +31,25 @@ pub(super) fn complete(
         _ => return,
     };
     read.patient = Some(learned);
+}
+
+/// Whether the words agree to send the photograph that was asked for, and say no more.
+pub(super) fn agrees(
+    knowledge: &Knowledge,
+    field: &str,
+    (text, locale): (&str, Locale),
+    read: &InterpretResponse,
+) -> bool {
+    let asked = field == TONGUE_PHOTO && read.observations.is_empty();
+    asked && (is_assent(knowledge, text) || yes_or_no(knowledge, text, locale) == Some(true))
+}
+
+/// Words that agree to do something are other ones than those that say that something is there.
+fn is_assent(knowledge: &Knowledge, text: &str) -> bool {
+    let folded = normalise(text).text.to_lowercase();
+    let bare = folded.trim_matches(|c: char| !c.is_alphanumeric());
+    let photos = knowledge.pack.voices.values();
+    photos.filter_map(|voice| voice.orchestrator.photo.as_ref()).any(|photo| photo.agrees.iter().any(|a| a == bare))
 }
 
 /// The only number in the words, where it can be an age in years.

@@ -160,12 +160,15 @@ async fn read(scene: &Scene<'_>, state: &State, said: Said<'_>, out: &Updates) -
         degraded.push(why);
         fallback(scene, state, said)
     });
+    let mut agreed_to_photograph = false;
     if let Some(question) = &state.question {
         if !question.ambiguity_id.is_empty() {
             // "None of these" says that the saying meant something else, not that nothing is there.
             read.observations.retain(|o| !(o.answers_question && o.state() == FindingState::Denied));
         }
-        super::person::complete(scene.knowledge, &question.context_field, (said.text, said.written()), &mut read);
+        let (field, words) = (question.context_field.as_str(), (said.text, said.written()));
+        agreed_to_photograph = super::person::agrees(scene.knowledge, field, words, &read);
+        super::person::complete(scene.knowledge, field, words, &mut read);
     }
     degraded.extend(read.degraded);
     DecisionInputs {
@@ -175,6 +178,7 @@ async fn read(scene: &Scene<'_>, state: &State, said: Said<'_>, out: &Updates) -
         withdrawn_finding_ids: read.withdrawn_finding_ids,
         ambiguity_ids: read.ambiguous.into_iter().map(|a| a.ambiguity_id).collect(),
         patient: read.patient,
+        agreed_to_photograph,
         explain_finding_ids: read.explain_finding_ids,
         explain_condition_ids: read.explain_condition_ids,
         degraded,
