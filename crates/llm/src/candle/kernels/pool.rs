@@ -17,28 +17,26 @@ pub(crate) fn ranges(items: usize, work: impl Fn(Range<usize>) + Sync) {
 
 /// Runs the work over pieces of a slice, each `size` long, on all threads.
 pub(crate) fn pieces<T: Send>(slice: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
-    pieces3((slice, size), (&mut [(); 0], 0), (&mut [(); 0], 0), |index, piece, _, _| work(index, piece));
-}
-
-/// Runs the work over pieces of three slices side by side, each with its own size of pieces, on all threads.
-pub(crate) fn pieces3<T: Send, U: Send, V: Send>(
-    first: (&mut [T], usize),
-    second: (&mut [U], usize),
-    third: (&mut [V], usize),
-    work: impl Fn(usize, &mut [T], &mut [U], &mut [V]) + Sync,
-) {
-    let count = first.0.len() / first.1.max(1);
-    let sizes = (first.1, second.1, third.1);
-    let slices = (Shared::new(first.0), Shared::new(second.0), Shared::new(third.0));
+    let count = slice.len() / size.max(1);
+    let shared = Shared::new(slice);
     ranges(count, |range| {
         for index in range {
-            let piece = |size: usize| index * size..(index + 1) * size;
             // SAFETY: each index comes once, and pieces of different indices do not overlap.
-            unsafe {
-                let first = slices.0.slice(piece(sizes.0));
-                work(index, first, slices.1.slice(piece(sizes.1)), slices.2.slice(piece(sizes.2)));
-            }
+            work(index, unsafe { shared.slice(index * size..(index + 1) * size) });
         }
+    });
+}
+
+/// Runs the work over pieces of two slices side by side, each with its own size of pieces, on all threads.
+pub(crate) fn pieces_of_both<T: Send, U: Send>(
+    (first, first_size): (&mut [T], usize),
+    (second, second_size): (&mut [U], usize),
+    work: impl Fn(usize, &mut [T], &mut [U]) + Sync,
+) {
+    let shared = Shared::new(second);
+    pieces(first, first_size, |index, piece| {
+        // SAFETY: each index comes once, and pieces of different indices do not overlap.
+        work(index, piece, unsafe { shared.slice(index * second_size..(index + 1) * second_size) });
     });
 }
 
