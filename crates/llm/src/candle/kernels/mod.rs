@@ -84,6 +84,11 @@ macro_rules! tier {
         pub(super) unsafe fn gate(gate: &[f32], up: &[f32], out: &mut [f32]) {
             super::rows::gate::<$simd>(gate, up, out);
         }
+
+        $(#[$feature])?
+        pub(super) unsafe fn exponentials(x: &[f32], most: f32, scale: f32, out: &mut [f32]) -> f32 {
+            super::rows::exponentials::<$simd>(x, most, scale, out)
+        }
     };
 }
 use tier;
@@ -176,6 +181,11 @@ impl Tier {
     /// The gated unit on one row.
     pub(crate) fn gate(self, gate: &[f32], up: &[f32], out: &mut [f32]) {
         call!(self, gate(gate, up, out));
+    }
+
+    /// `out = e^((x − most) · scale)` for a multiple of 16 numbers, which is never quite 0; gives the sum.
+    pub(crate) fn exponentials(self, x: &[f32], most: f32, scale: f32, out: &mut [f32]) -> f32 {
+        call!(self, exponentials(x, most, scale, out))
     }
 }
 

@@ -152,6 +152,13 @@ proptest! {
                 let exact = x / (1.0 + (-x).exp()) * w;
                 prop_assert!((f64::from(gated[i]) - exact).abs() < 1e-5 * (1.0 + exact.abs()), "{tier:?}");
             }
+            let mut raised = vec![0f32; x.len()];
+            let total = tier.exponentials(&x, spread, 0.7, &mut raised);
+            let exact = x.iter().map(|x| (f64::from(x - spread) * f64::from(0.7f32)).exp());
+            for (raised, exact) in raised.iter().zip(exact.clone()) {
+                prop_assert!((f64::from(*raised) - exact).abs() < 1e-5 * (1e-30 + exact), "{tier:?}: {raised} for {exact}");
+            }
+            prop_assert!((f64::from(total) - exact.sum::<f64>()).abs() < 1e-5 * f64::from(total), "{tier:?}");
         }
     }
 }
