@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::utils::barrier_pool;
 
@@ -10,9 +11,37 @@ pub(crate) fn threads() -> usize {
     barrier_pool().n_workers() + 1
 }
 
-/// Runs the work over all items, in ranges, on all threads.
+/// Pieces in which a thread takes its share.
+const PIECES: usize = 8;
+
+/// How much of a share is taken; in a cache line of its own, since each thread mostly counts its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Taken(AtomicUsize);
+
+/// Runs the work over all items, in ranges, on all threads. Not to be called from within the work.
+///
+/// Each thread has a share of its own, one after the other, so that weights come from memory in one long stream; who is
+/// done takes pieces of what others have left.
 pub(crate) fn ranges(items: usize, work: impl Fn(Range<usize>) + Sync) {
-    barrier_pool().execute_chunked(items, work);
+    let threads = threads();
+    let share = items.div_ceil(threads);
+    let piece = share.div_ceil(PIECES).max(1);
+    let taken: Vec<Taken> = (0..threads).map(|_| Taken::default()).collect();
+    let take = |of: usize| {
+        let at = taken[of].0.fetch_add(piece, Ordering::Relaxed);
+        let (from, end) = (of * share + at, items.min((of + 1) * share));
+        (at < share && from < end).then(|| from..end.min(from + piece))
+    };
+    if items > 0 {
+        barrier_pool().execute(|thread| {
+            for of in (thread..threads).chain(0..thread) {
+                while let Some(range) = take(of) {
+                    work(range);
+                }
+            }
+        });
+    }
 }
 
 /// Runs the work over pieces of a slice, each `size` long, on all threads.

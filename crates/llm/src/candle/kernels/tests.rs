@@ -1,5 +1,7 @@
 //! Every tier of this CPU against plain loops in f64.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use half::f16;
@@ -8,7 +10,7 @@ use proptest::prelude::*;
 use super::attention::{Attention, LANES, POSITIONS};
 use super::blocks::{BLOCK, Inputs, Kind, TILE};
 use super::dense::{Bf16, Element, F16};
-use super::{Tier, widen};
+use super::{Tier, pool, widen};
 
 /// Numbers between -1 and 1 from a seed.
 fn numbers(seed: u64, count: usize) -> Vec<f32> {
@@ -196,6 +198,19 @@ fn attended(attention: &Attention<'_>, lane: usize, seen: usize) -> Vec<f64> {
     let weights: Vec<f64> = (0..seen).map(|position| score(position).exp()).collect();
     let total: f64 = weights.iter().sum();
     (0..d).map(|i| (0..seen).map(|p| weights[p] / total * number(attention.values[p * d + i])).sum()).collect()
+}
+
+#[test]
+fn every_item_comes_once() {
+    for items in [0, 1, 2, 3, 7, 100, 1001] {
+        let seen: Vec<AtomicUsize> = (0..items).map(|_| AtomicUsize::new(0)).collect();
+        pool::ranges(items, |range| {
+            for item in range {
+                seen[item].fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        assert!(seen.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{items}");
+    }
 }
 
 #[test]
