@@ -124,3 +124,82 @@ fn logits_are_those_of_transformers() {
         }
     }
 }
+
+/// Numbers between -1 and 1, made up.
+fn numbers(seed: u32, shape: &[usize]) -> Tensor {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    let count = shape.iter().product();
+    Tensor::from_vec(std::iter::repeat_with(next).take(count).collect::<Vec<f32>>(), shape, &Device::Cpu).unwrap()
+}
+
+/// One layer of Qwen3's parts, wide enough for units of 256, of all kinds of blocks that there are kernels for.
+fn write_mixed(path: &Path) {
+    use GgmlDType::{F32, Q4K, Q6K, Q8_0};
+    let own = [
+        ("token_embd.weight", vec![320, 256], Q6K),
+        ("output_norm.weight", vec![256], F32),
+        ("blk.0.attn_norm.weight", vec![256], F32),
+        ("blk.0.ffn_norm.weight", vec![256], F32),
+        ("blk.0.attn_q_norm.weight", vec![32], F32),
+        ("blk.0.attn_k_norm.weight", vec![32], F32),
+        ("blk.0.attn_q.weight", vec![256, 256], Q4K),
+        ("blk.0.attn_k.weight", vec![64, 256], Q8_0),
+        ("blk.0.attn_v.weight", vec![64, 256], Q6K),
+        ("blk.0.attn_output.weight", vec![256, 256], Q4K),
+        ("blk.0.ffn_gate.weight", vec![512, 256], Q4K),
+        ("blk.0.ffn_up.weight", vec![512, 256], Q4K),
+        ("blk.0.ffn_down.weight", vec![256, 512], Q6K),
+    ];
+    let tensors: Vec<(&str, QTensor)> = (1u32..)
+        .zip(&own)
+        .map(|(seed, (name, shape, kind))| {
+            let spread = if shape.len() == 1 { 1.0 } else { 0.1 };
+            let plain = (numbers(seed, shape) * spread).unwrap();
+            (*name, QTensor::quantize(&if shape.len() == 1 { plain.abs().unwrap() } else { plain }, *kind).unwrap())
+        })
+        .collect();
+    let number = |name: &str, value: u32| (format!("qwen3.{name}"), Value::U32(value));
+    let metadata = [
+        ("general.architecture".to_owned(), Value::String("qwen3".into())),
+        number("context_length", 512),
+        number("embedding_length", 256),
+        number("block_count", 1),
+        number("feed_forward_length", 512),
+        number("attention.head_count", 8),
+        number("attention.head_count_kv", 2),
+        number("attention.key_length", 32),
+        ("qwen3.attention.layer_norm_rms_epsilon".to_owned(), Value::F32(1e-6)),
+        ("qwen3.rope.freq_base".to_owned(), Value::F32(1e6)),
+    ];
+    let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(name, tensor)| (*name, tensor)).collect();
+    gguf_file::write(&mut std::fs::File::create(path).unwrap(), &metadata, &tensors).unwrap();
+}
+
+/// A file of 4, 6 and 8 bits: its products are those of the numbers that the blocks stand for, and company changes no bit.
+#[test]
+fn mixed_blocks_stay_close_to_their_numbers() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("mixed.gguf");
+    write_mixed(&path);
+    let open = |form| Decoder::open(&path, Room { slots: 2, context: 512, form }).unwrap();
+    let rows = |slot: usize| {
+        (0..40).map(move |position| Row { slot, position, token: position as u32 * 7 % 320, logits: true })
+    };
+    let logits = |decoder: &mut Decoder, rows: &[Row]| -> Vec<f32> {
+        decoder.forward(rows).unwrap().flatten().copied().collect()
+    };
+    let (mut stored, mut wide) = (open(Form::Stored), open(Form::F32));
+    let whole: Vec<Row> = rows(0).collect();
+    let (found, exact) = (logits(&mut stored, &whole), logits(&mut wide, &whole));
+    let largest = exact.iter().fold(0f32, |most, x| most.max(x.abs()));
+    let furthest = found.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    println!("{furthest:.1e} of {largest:.1}");
+    assert!(furthest < 0.03 * largest, "{furthest} of {largest}");
+    let single: Vec<f32> = rows(1).flat_map(|row| logits(&mut stored, &[row])).collect();
+    assert_eq!(single, found);
+}

@@ -6,15 +6,16 @@ use candle_core::quantized::QTensor;
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 
 use super::error::LoadError;
+use super::kernels::blocks::{BLOCK, Kind, TILE};
 use super::kernels::dense::{Bf16, Element, F16};
 use super::kernels::memory::{Buffer, Plain};
-use super::kernels::q8::{BLOCK, TILE, TILE_BYTES};
+use super::kernels::products::Tiles;
 use super::kernels::{Tier, pool, products, widen};
 
 /// A matrix of weights, `outputs × width`. It maps rows of `width` numbers to rows of `outputs`.
 pub(crate) enum Linear {
-    /// 8-bit blocks with this crate's kernels.
-    Q8(Q8),
+    /// Blocks of 8, 6 or 4 bits with this crate's kernels.
+    Blocks(Blocks),
     /// Full rows with this crate's kernels.
     F32(Dense<f32>),
     F16(Dense<F16>),
@@ -27,13 +28,18 @@ pub(crate) enum Linear {
     },
 }
 
-/// Tiles of 16 outputs and 32 inputs; see `kernels/q8.rs`.
-pub(crate) struct Q8 {
+/// Matrices of one width, one below the other, in tiles of 16 outputs; see `kernels/blocks.rs`.
+pub(crate) struct Blocks {
     tier: Tier,
-    outputs: usize,
     width: usize,
-    weights: Buffer<u8>,
-    scales: Buffer<u16>,
+    parts: Vec<Part>,
+}
+
+/// One of them.
+pub(crate) struct Part {
+    kind: Kind,
+    outputs: usize,
+    bytes: Buffer<u8>,
 }
 
 /// `[output][input]`
@@ -53,7 +59,7 @@ impl Linear {
     /// Bytes that a pass over it reads.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Q8(q8) => q8.weights.len() + 2 * q8.scales.len(),
+            Self::Blocks(blocks) => blocks.parts.iter().map(|part| part.bytes.len()).sum(),
             Self::F32(dense) => 4 * dense.weights.len(),
             Self::F16(dense) => 2 * dense.weights.len(),
             Self::Bf16(dense) => 2 * dense.weights.len(),
@@ -64,7 +70,7 @@ impl Linear {
     /// Multiplies rows `x` into `out`.
     pub(crate) fn apply(&self, x: &[f32], out: &mut [f32]) -> candle_core::Result<()> {
         match self {
-            Self::Q8(q8) => q8.apply(x, out),
+            Self::Blocks(blocks) => blocks.apply(x, out),
             Self::F32(dense) => dense.apply(x, out),
             Self::F16(dense) => dense.apply(x, out),
             Self::Bf16(dense) => dense.apply(x, out),
@@ -76,7 +82,7 @@ impl Linear {
     /// One row of the matrix: the embedding of a token.
     pub(crate) fn row(&self, index: usize, out: &mut [f32]) -> candle_core::Result<()> {
         match self {
-            Self::Q8(q8) => q8.row(index, out),
+            Self::Blocks(blocks) => blocks.row(index, out),
             Self::F32(dense) => dense.row(index, out),
             Self::F16(dense) => dense.row(index, out),
             Self::Bf16(dense) => dense.row(index, out),
@@ -90,54 +96,46 @@ impl Linear {
     }
 }
 
-impl Q8 {
-    /// From rows in GGML's Q8_0: blocks of an f16 scale and 32 signed bytes.
-    pub(crate) fn pack(rows: &[u8], (outputs, width): (usize, usize)) -> Result<Self, LoadError> {
-        let tier = Tier::best();
-        let blocks = width / BLOCK;
-        let mut weights = Buffer::zeroed(outputs * width).ok_or_else(no_memory)?;
-        let mut scales = Buffer::zeroed(outputs * blocks).ok_or_else(no_memory)?;
-        let rows_of = |tile: usize, lane: usize| {
-            let bytes = blocks * (BLOCK + 2);
-            &rows[(tile * TILE + lane) * bytes..][..bytes]
-        };
-        let (all, tile_scales) = ((&mut weights[..], blocks * TILE_BYTES), (&mut scales[..], blocks * TILE));
-        pool::pieces3(all, tile_scales, (&mut [(); 0], 0), |tile, weights, scales, _| {
+impl Part {
+    /// From rows in GGML's blocks of the kind.
+    pub(crate) fn pack(kind: Kind, rows: &[u8], (outputs, width): (usize, usize)) -> Result<Self, LoadError> {
+        let (size, row) = (kind.bytes(width / BLOCK), rows.len() / outputs.max(1));
+        let mut bytes = Buffer::zeroed(outputs / TILE * size).ok_or_else(no_memory)?;
+        let bias = Tier::best().bias();
+        pool::pieces(&mut bytes, size, |tile, to| {
             for lane in 0..TILE {
-                for (index, block) in rows_of(tile, lane).chunks_exact(BLOCK + 2).enumerate() {
-                    scales[index * TILE + lane] = u16::from_le_bytes([block[0], block[1]]);
-                    for (group, four) in block[2..].chunks_exact(4).enumerate() {
-                        let to = &mut weights[index * TILE_BYTES + group * 64 + lane * 4..][..4];
-                        for (to, from) in to.iter_mut().zip(four) {
-                            *to = from.wrapping_add(tier.bias());
-                        }
-                    }
-                }
+                kind.pack(&rows[(tile * TILE + lane) * row..][..row], lane, bias, to);
             }
         });
-        Ok(Self { tier, outputs, width, weights, scales })
+        Ok(Self { kind, outputs, bytes })
     }
 
     /// Whether a matrix of this shape can be laid out in tiles.
-    pub(crate) fn fits(outputs: usize, width: usize) -> bool {
-        outputs.is_multiple_of(TILE) && width.is_multiple_of(BLOCK)
+    pub(crate) fn fits(kind: Kind, outputs: usize, width: usize) -> bool {
+        outputs.is_multiple_of(TILE) && width.is_multiple_of(BLOCK * kind.unit())
+    }
+}
+
+impl Blocks {
+    pub(crate) fn new(parts: Vec<Part>, width: usize) -> Self {
+        Self { tier: Tier::best(), width, parts }
     }
 
     fn apply(&self, x: &[f32], out: &mut [f32]) {
         let inputs = products::round(self.tier, x, self.width);
-        let shape = (self.outputs, self.width / BLOCK);
-        products::q8(self.tier, (&self.weights, &self.scales), &inputs, shape, out);
+        let parts = self.parts.iter();
+        let matrices: Vec<_> = parts.map(|part| Tiles { kind: part.kind, bytes: &part.bytes }).collect();
+        products::tiles(self.tier, &matrices, &inputs, self.width / BLOCK, out);
     }
 
-    fn row(&self, index: usize, out: &mut [f32]) {
-        let (tile, lane, blocks) = (index / TILE, index % TILE, self.width / BLOCK);
-        for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
-            let at = tile * blocks + block;
-            let scale = half::f16::from_bits(self.scales[at * TILE + lane]).to_f32();
-            for (i, out) in out.iter_mut().enumerate() {
-                let byte = self.weights[at * TILE_BYTES + i / 4 * 64 + lane * 4 + i % 4];
-                *out = f32::from(byte.wrapping_sub(self.tier.bias()).cast_signed()) * scale;
+    fn row(&self, mut index: usize, out: &mut [f32]) {
+        for part in &self.parts {
+            if index < part.outputs {
+                let size = part.kind.bytes(self.width / BLOCK);
+                let tile = &part.bytes[index / TILE * size..][..size];
+                return part.kind.unpack(tile, index % TILE, self.tier.bias(), out);
             }
+            index -= part.outputs;
         }
     }
 }

@@ -10,6 +10,7 @@ use super::error::LoadError;
 use super::kernels::memory::Buffer;
 use super::kernels::pool;
 use super::open::Room;
+use super::sampler::likeliest;
 use super::{Candle, Form, Options};
 use crate::{Engine, Message, Request};
 
@@ -148,7 +149,7 @@ impl Bench<'_> {
             let row =
                 |position| Row { slot, position, token: self.token(slot, position), logits: position + 1 == last };
             let rows: Vec<Row> = (from..last.min(from + CHUNK)).map(row).collect();
-            next = self.decoder.forward(&rows)?.next().map_or(next, likeliest);
+            next = self.decoder.forward(&rows)?.next().map_or(next, first);
         }
         Ok(next)
     }
@@ -162,7 +163,7 @@ impl Bench<'_> {
         for step in 0..self.plan.generate {
             let row = |(slot, token): (usize, &u32)| Row { slot, position: prompt + step, token: *token, logits: true };
             let rows: Vec<Row> = next.iter().enumerate().map(row).collect();
-            next = self.decoder.forward(&rows)?.map(likeliest).collect();
+            next = self.decoder.forward(&rows)?.map(first).collect();
         }
         let decode = began.elapsed().as_secs_f64();
         let (threads, steps) = (pool::threads() as f64, self.plan.generate as f64);
@@ -178,9 +179,8 @@ impl Bench<'_> {
     }
 }
 
-fn likeliest(logits: &[f32]) -> u32 {
-    let best = (0u32..).zip(logits).reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map_or(0, |(token, _)| token)
+fn first(logits: &[f32]) -> u32 {
+    likeliest(logits).map_or(0, |(token, _)| token)
 }
 
 /// What all threads together read from memory, the best of three times.

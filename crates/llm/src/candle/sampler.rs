@@ -6,7 +6,14 @@ use std::collections::BTreeSet;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::kernels::Tier;
 use crate::{Error, Sampling};
+
+#[cfg(test)]
+mod tests;
+
+/// How far below the largest score to look for what is left, in logits divided by the temperature.
+const DEPTHS: [f32; 6] = [4.0, 6.0, 9.0, 13.0, 20.0, 30.0];
 
 /// The draws of one sequence.
 pub(crate) struct Sampler {
@@ -14,168 +21,183 @@ pub(crate) struct Sampler {
     random: ChaCha8Rng,
     /// Tokens that stand in the sequence, where they are to be made less likely.
     seen: BTreeSet<u32>,
+    tier: Tier,
+    /// Logits of a draw as they count: what is not allowed is negative infinity. A multiple of 16, as what follows.
+    scores: Vec<f32>,
+    /// Their exponentials; divided by the sum they are probabilities.
+    weights: Vec<f32>,
 }
 
 impl Sampler {
     /// For a sequence that begins with these tokens.
     pub(crate) fn new(sampling: Sampling, prompt: &[u32]) -> Self {
-        let penalised = (sampling.repetition_penalty - 1.0).abs() > f32::EPSILON;
-        let seen = if penalised { prompt.iter().copied().collect() } else { BTreeSet::new() };
-        Self { sampling, random: ChaCha8Rng::seed_from_u64(sampling.seed), seen }
+        let seen = if penalises(&sampling) { prompt.iter().copied().collect() } else { BTreeSet::new() };
+        Self {
+            sampling,
+            random: ChaCha8Rng::seed_from_u64(sampling.seed),
+            seen,
+            tier: Tier::best(),
+            scores: Vec::new(),
+            weights: Vec::new(),
+        }
     }
 
-    /// Draws from the tokens that are allowed.
+    /// Draws from the tokens that are allowed. Where something is cut off, what is left stands in falling order of
+    /// probability (equals in the order of their ids), otherwise in the order of ids; a uniform number in [0, 1) is the
+    /// point of their summed probabilities at which the token is.
     ///
     /// # Errors
     /// [`Error::NotANumber`] where the model computed no numbers, or left nothing that is allowed.
     pub(crate) fn draw(&mut self, logits: &[f32], allowed: impl Fn(u32) -> bool) -> Result<u32, Error> {
-        if logits.iter().any(|logit| logit.is_nan()) {
+        let (first, logit) = likeliest(logits).ok_or(Error::NotANumber)?;
+        let greedy = self.sampling.temperature == 0.0;
+        let (first, most) = if greedy && !penalises(&self.sampling) && allowed(first) {
+            (first, logit)
+        } else {
+            self.score(logits, allowed);
+            likeliest(&self.scores).ok_or(Error::NotANumber)?
+        };
+        if !most.is_finite() {
             return Err(Error::NotANumber);
         }
+        let token = if greedy { first } else { self.pick(first, most) };
+        if penalises(&self.sampling) {
+            self.seen.insert(token);
+        }
+        Ok(token)
+    }
+
+    /// Sets the scores.
+    fn score(&mut self, logits: &[f32], allowed: impl Fn(u32) -> bool) {
+        let score = |(token, logit): (u32, &f32)| if allowed(token) { *logit } else { f32::NEG_INFINITY };
+        self.scores.clear();
+        self.scores.extend((0u32..).zip(logits).map(score));
+        self.scores.resize(logits.len().next_multiple_of(16), f32::NEG_INFINITY);
         let penalty = self.sampling.repetition_penalty;
-        let penalised = |(token, logit): (u32, &f32)| {
-            let factor = if !self.seen.contains(&token) {
-                1.0
-            } else if *logit > 0.0 {
-                1.0 / penalty
-            } else {
-                penalty
-            };
-            (token, logit * factor)
-        };
-        let candidates = (0u32..).zip(logits).filter(|(token, _)| allowed(*token)).map(penalised);
-        let token = if self.sampling.temperature == 0.0 {
-            // The first of equals, as elsewhere.
-            candidates.reduce(|best, next| if next.1 > best.1 { next } else { best })
-        } else {
-            let mut candidates: Vec<(u32, f32)> = candidates.collect();
-            shorten(&self.sampling, &mut candidates);
-            let point = self.random.random::<f32>();
-            pick(&candidates, point)
-        };
-        match token {
-            Some((token, logit)) if logit > f32::NEG_INFINITY && logit < f32::INFINITY => {
-                if (penalty - 1.0).abs() > f32::EPSILON {
-                    self.seen.insert(token);
-                }
-                Ok(token)
+        for token in &self.seen {
+            if let Some(score) = self.scores.get_mut(*token as usize) {
+                *score *= if *score > 0.0 { 1.0 / penalty } else { penalty };
             }
-            _ => Err(Error::NotANumber),
         }
     }
-}
 
-/// Keeps the likeliest by top-k, then by top-p and min-p, in falling order.
-fn shorten(sampling: &Sampling, candidates: &mut Vec<(u32, f32)>) {
-    // Equal logits in the order of their ids, so that the order is one.
-    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    let top = sampling.top_k as usize;
-    if top > 0 && top < candidates.len() {
-        candidates.select_nth_unstable_by(top - 1, order);
-        candidates.truncate(top);
-    }
-    for (_, logit) in candidates.iter_mut() {
-        *logit /= sampling.temperature;
-    }
-    let most = candidates.iter().map(|(_, logit)| *logit).fold(f32::NEG_INFINITY, f32::max);
-    if sampling.min_p > 0.0 {
-        // p >= min_p * p_max, in logits.
-        let least = most + sampling.min_p.ln();
-        candidates.retain(|(_, logit)| *logit >= least);
-    }
-    if sampling.top_p < 1.0 {
-        candidates.sort_unstable_by(order);
-        let total: f32 = candidates.iter().map(|(_, logit)| (logit - most).exp()).sum();
-        let mut sum = 0.0;
-        let kept = candidates.iter().position(|(_, logit)| {
-            sum += (logit - most).exp() / total;
-            sum >= sampling.top_p
-        });
-        candidates.truncate(kept.map_or(candidates.len(), |last| last + 1));
-    }
-}
-
-/// The candidate at a point in [0, 1) of their summed probabilities.
-fn pick(candidates: &[(u32, f32)], point: f32) -> Option<(u32, f32)> {
-    let most = candidates.iter().map(|(_, logit)| *logit).fold(f32::NEG_INFINITY, f32::max);
-    let total: f32 = candidates.iter().map(|(_, logit)| (logit - most).exp()).sum();
-    let mut left = point * total;
-    for candidate in candidates {
-        left -= (candidate.1 - most).exp();
-        if left < 0.0 {
-            return Some(*candidate);
-        }
-    }
-    // Rounding may leave a little.
-    candidates.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOGITS: [f32; 5] = [1.0, 3.0, 2.0, -1.0, 2.5];
-
-    fn sampler(sampling: Sampling) -> Sampler {
-        Sampler::new(sampling, &[1])
-    }
-
-    fn drawn(sampling: Sampling, count: u64) -> BTreeSet<u32> {
-        (0..count).map(|seed| sampler(Sampling { seed, ..sampling }).draw(&LOGITS, |_| true).unwrap()).collect()
-    }
-
-    fn warm() -> Sampling {
-        Sampling { temperature: 1.0, ..Sampling::default() }
-    }
-
-    #[test]
-    fn greedy_takes_the_likeliest_of_the_allowed() {
-        let mut sampler = sampler(Sampling::default());
-        assert_eq!(sampler.draw(&LOGITS, |_| true), Ok(1));
-        assert_eq!(sampler.draw(&LOGITS, |token| token != 1), Ok(4));
-        assert_eq!(sampler.draw(&LOGITS, |_| false), Err(Error::NotANumber));
-    }
-
-    #[test]
-    fn what_is_cut_is_never_drawn() {
-        assert_eq!(drawn(warm(), 4000).len(), 5);
-        assert_eq!(drawn(Sampling { top_k: 2, ..warm() }, 200), BTreeSet::from([1, 4]));
-        // Probabilities are .47, .28, .17, .06, .01.
-        assert_eq!(drawn(Sampling { top_p: 0.7, ..warm() }, 200), BTreeSet::from([1, 4]));
-        assert_eq!(drawn(Sampling { min_p: 0.3, ..warm() }, 200), BTreeSet::from([1, 2, 4]));
-        assert_eq!(drawn(Sampling { temperature: 0.01, ..warm() }, 50), BTreeSet::from([1]));
-    }
-
-    #[test]
-    fn draws_follow_the_probabilities() {
-        let count = 4000;
-        let likeliest =
-            (0..count).filter(|seed| sampler(Sampling { seed: *seed, ..warm() }).draw(&LOGITS, |_| true) == Ok(1));
-        let share = likeliest.count() as f64 / f64::from(4000);
-        assert!((share - 0.474).abs() < 0.03, "{share}");
-    }
-
-    #[test]
-    fn a_seed_gives_the_same_draws() {
-        let draws = |seed| {
-            let mut sampler = sampler(Sampling { seed, ..warm() });
-            (0..20).map(|_| sampler.draw(&LOGITS, |_| true).unwrap()).collect::<Vec<_>>()
+    /// Draws by the scores, of which the `first`, `most`, is the largest.
+    fn pick(&mut self, first: u32, most: f32) -> u32 {
+        self.weights.resize(self.scores.len(), 0.0);
+        let inverse = (1.0 / self.sampling.temperature).min(f32::MAX);
+        let total = self.tier.exponentials(&self.scores, most, inverse, &mut self.weights);
+        let point = f64::from(self.random.random::<f32>());
+        let Sampling { top_p, top_k, min_p, .. } = self.sampling;
+        let drawn = if top_p < 1.0 || top_k > 0 || min_p > 0.0 {
+            let left = self.left(most, total);
+            let total: f64 = left.iter().map(|token| self.weight(*token)).sum();
+            self.at(point * total, left.into_iter())
+        } else {
+            let possible = (0u32..).zip(&self.scores).filter(|(_, score)| **score > f32::NEG_INFINITY);
+            self.at(point * f64::from(total), possible.map(|(token, _)| token))
         };
-        assert_eq!(draws(7), draws(7));
-        assert_ne!(draws(7), draws(8));
+        // Rounding may leave a little.
+        drawn.unwrap_or(first)
     }
 
-    #[test]
-    fn what_was_said_becomes_less_likely() {
-        let mut sampler = sampler(Sampling { repetition_penalty: 2.0, ..Sampling::default() });
-        let texts: Vec<u32> = (0..3).map(|_| sampler.draw(&LOGITS, |_| true).unwrap()).collect();
-        assert_eq!(texts, [4, 2, 1], "3.0 is halved from the start, then 2.5, then 2.0");
+    /// Where the summed weights of tokens go beyond a point.
+    fn at(&self, mut point: f64, mut tokens: impl Iterator<Item = u32>) -> Option<u32> {
+        tokens.find(|token| {
+            point -= self.weight(*token);
+            point < 0.0
+        })
     }
 
-    #[test]
-    fn no_numbers_are_an_error() {
-        for logits in [[f32::NAN, 1.0], [f32::NEG_INFINITY; 2], [f32::INFINITY, 0.0]] {
-            assert_eq!(sampler(Sampling::default()).draw(&logits, |_| true), Err(Error::NotANumber));
+    fn weight(&self, token: u32) -> f64 {
+        f64::from(self.weights[token as usize])
+    }
+
+    /// What top-k, then min-p, then top-p leave, in falling order.
+    ///
+    /// Few are, mostly, and sorting a whole vocabulary takes longer than computing the token: so only tokens near the
+    /// largest score are looked at, and further ones as far as those are not enough.
+    fn left(&self, most: f32, total: f32) -> Vec<u32> {
+        let Sampling { temperature, top_k, min_p, .. } = self.sampling;
+        let count = if top_k > 0 { top_k as usize } else { usize::MAX };
+        // p >= min_p * p_max, in scores; the logarithm of 0 leaves all.
+        let floor = most + min_p.ln() * temperature;
+        for depth in DEPTHS {
+            let least = (most - depth * temperature).max(floor);
+            let tokens = self.falling(least, count);
+            let complete = least <= floor || tokens.len() == count;
+            if let Some(left) = self.cut(tokens, complete, total) {
+                return left;
+            }
+        }
+        self.cut(self.falling(floor, count), true, total).unwrap_or_default()
+    }
+
+    /// What top-p leaves of the first tokens, which are `complete` where they are all that top-k and min-p leave; none
+    /// where more are needed.
+    fn cut(&self, mut tokens: Vec<u32>, complete: bool, total: f32) -> Option<Vec<u32>> {
+        let Sampling { top_p, top_k, min_p, .. } = self.sampling;
+        // Probabilities are shares of what top-k and min-p leave.
+        let whole = match (top_k > 0 || min_p > 0.0, complete) {
+            (true, false) => return None,
+            (true, true) => tokens.iter().map(|token| self.weight(*token)).sum(),
+            (false, _) => f64::from(total),
+        };
+        if top_p < 1.0 {
+            match self.nucleus(&tokens, f64::from(top_p) * whole) {
+                Some(kept) => tokens.truncate(kept),
+                None if complete => {}
+                None => return None,
+            }
+        }
+        Some(tokens)
+    }
+
+    /// At most so many tokens with at least this score, the first in falling order.
+    fn falling(&self, least: f32, count: usize) -> Vec<u32> {
+        let near = |(_, score): &(u32, &f32)| **score >= least && **score > f32::NEG_INFINITY;
+        let mut found: Vec<(u32, f32)> =
+            (0u32..).zip(&self.scores).filter(near).map(|(token, score)| (token, *score)).collect();
+        // Equals in the order of their ids, so that the order is one.
+        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if count < found.len() {
+            found.select_nth_unstable_by(count, order);
+            found.truncate(count);
+        }
+        found.sort_unstable_by(order);
+        found.into_iter().map(|(token, _)| token).collect()
+    }
+
+    /// How many of the first tokens together have a weight; none where all have less.
+    fn nucleus(&self, tokens: &[u32], wanted: f64) -> Option<usize> {
+        let mut sum = 0.0;
+        let last = tokens.iter().position(|token| {
+            sum += self.weight(*token);
+            sum >= wanted
+        });
+        last.map(|last| last + 1)
+    }
+}
+
+/// Whether tokens that were said become less likely.
+fn penalises(sampling: &Sampling) -> bool {
+    (sampling.repetition_penalty - 1.0).abs() > f32::EPSILON
+}
+
+/// The likeliest token, the first of equals; none where a logit is no number.
+pub(crate) fn likeliest(logits: &[f32]) -> Option<(u32, f32)> {
+    const LANES: usize = 16;
+    // Side by side: one search through a large vocabulary would wait for every comparison.
+    let (mut most, mut wrong) = ([f32::NEG_INFINITY; LANES], [0u32; LANES]);
+    let (chunks, rest) = logits.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            most[lane] = if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] };
+            wrong[lane] |= u32::from(chunk[lane].is_nan());
         }
     }
+    if wrong.iter().any(|wrong| *wrong > 0) || rest.iter().any(|logit| logit.is_nan()) {
+        return None;
+    }
+    let most = most.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+    (0u32..).zip(logits).find(|(_, logit)| **logit >= most).map(|(token, logit)| (token, *logit))
 }

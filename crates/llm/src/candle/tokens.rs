@@ -24,6 +24,8 @@ pub(crate) struct Tokens {
     marks: HashMap<u32, String>,
     /// Tokens that end a turn, ascending.
     ends: Vec<u32>,
+    /// Whether an id stands for something. Asked for every token of the vocabulary at every draw.
+    drawable: Vec<bool>,
 }
 
 /// Marks that end a turn in the families that are served, whatever the configuration says.
@@ -71,7 +73,8 @@ impl Tokens {
         if ends.is_empty() {
             return Err(LoadError::Tokenizer("it has no token that ends a turn".into()));
         }
-        Ok(Self { tokenizer, bytes, marks, ends })
+        let drawable = (0u32..).zip(&bytes).map(|(id, bytes)| !bytes.is_empty() || marks.contains_key(&id)).collect();
+        Ok(Self { tokenizer, bytes, marks, ends, drawable })
     }
 
     /// Tokens of a text; marks in it are read as marks.
@@ -107,7 +110,7 @@ impl Tokens {
 
     /// Whether an id stands for something that may be drawn: text, or the end of a turn.
     pub(crate) fn drawable(&self, token: u32) -> bool {
-        !self.bytes(token).is_empty() || self.marks.contains_key(&token)
+        self.drawable.get(token as usize).is_some_and(|drawable| *drawable)
     }
 }
 

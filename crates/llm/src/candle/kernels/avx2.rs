@@ -52,11 +52,30 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn load_i8(from: *const u8) -> Pair {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the loads need no alignment.
+        unsafe {
+            let eight = |from: *const u8| _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())));
+            [eight(from), eight(from.add(8))]
+        }
+    }
+    #[inline(always)]
     unsafe fn store(to: *mut f32, x: Pair) {
         // SAFETY: the caller vouches for the CPU and for sixteen elements; the stores need no alignment.
         unsafe {
             _mm256_storeu_ps(to, x[0]);
             _mm256_storeu_ps(to.add(8), x[1]);
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_i8(to: *mut i8, x: Pair) {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the stores need no alignment.
+        unsafe {
+            // Packing works on halves of a register each.
+            let words = _mm256_packs_epi32(_mm256_cvtps_epi32(x[0]), _mm256_cvtps_epi32(x[1]));
+            let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
+            let bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storeu_si128(to.cast(), bytes);
         }
     }
     #[inline(always)]
@@ -125,19 +144,51 @@ impl Simd for Avx2 {
         // SAFETY: the caller vouches for the CPU.
         unsafe { [_mm256_set1_epi32(x); 2] }
     }
+    #[inline(always)]
+    unsafe fn load_i(from: *const u8) -> PairI {
+        // SAFETY: the caller vouches for the CPU and for 64 bytes; the loads need no alignment.
+        unsafe { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast())] }
+    }
+    #[inline(always)]
+    unsafe fn low_halves(x: PairI) -> PairI {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { x.map(|x| _mm256_and_si256(x, _mm256_set1_epi8(0xF))) }
+    }
+    #[inline(always)]
+    unsafe fn high_halves(x: PairI) -> PairI {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { x.map(|x| _mm256_and_si256(_mm256_srli_epi16::<4>(x), _mm256_set1_epi8(0xF))) }
+    }
+    #[inline(always)]
+    unsafe fn upper_bits(x: PairI, which: usize) -> PairI {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe {
+            let moved = match which {
+                0 => x.map(|x| _mm256_slli_epi16::<4>(x)),
+                1 => x.map(|x| _mm256_slli_epi16::<2>(x)),
+                2 => x,
+                _ => x.map(|x| _mm256_srli_epi16::<2>(x)),
+            };
+            moved.map(|x| _mm256_and_si256(x, _mm256_set1_epi8(0x30)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn or_i(a: PairI, b: PairI) -> PairI {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { [_mm256_or_si256(a[0], b[0]), _mm256_or_si256(a[1], b[1])] }
+    }
     // The byte product takes one unsigned side: |weight| times x with the weight's sign. Two such products fit into
     // i16, since |weight| <= 128 and |x| <= 127.
     #[inline(always)]
-    unsafe fn dot_bytes(sum: PairI, weights: *const u8, four: i32) -> PairI {
-        // SAFETY: the caller vouches for the CPU and for 64 bytes; the loads need no alignment.
+    unsafe fn dot_bytes(sum: PairI, weights: PairI, four: i32) -> PairI {
+        // SAFETY: the caller vouches for the CPU.
         unsafe {
             let x = _mm256_set1_epi32(four);
-            let product = |at: *const u8| {
-                let weight = _mm256_loadu_si256(at.cast());
+            let product = |weight: __m256i| {
                 let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), _mm256_sign_epi8(x, weight));
                 _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
             };
-            [_mm256_add_epi32(sum[0], product(weights)), _mm256_add_epi32(sum[1], product(weights.add(32)))]
+            [_mm256_add_epi32(sum[0], product(weights[0])), _mm256_add_epi32(sum[1], product(weights[1]))]
         }
     }
     #[inline(always)]

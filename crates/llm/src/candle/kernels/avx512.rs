@@ -50,9 +50,19 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn load_i8(from: *const u8) -> __m512 {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the loads need no alignment.
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
+    }
+    #[inline(always)]
     unsafe fn store(to: *mut f32, x: __m512) {
         // SAFETY: the caller vouches for the CPU and for sixteen elements; the stores need no alignment.
         unsafe { _mm512_storeu_ps(to, x) }
+    }
+    #[inline(always)]
+    unsafe fn store_i8(to: *mut i8, x: __m512) {
+        // SAFETY: the caller vouches for the CPU and for sixteen elements; the stores need no alignment.
+        unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x))) }
     }
     #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
@@ -110,9 +120,42 @@ impl Simd for Avx512 {
         unsafe { _mm512_set1_epi32(x) }
     }
     #[inline(always)]
-    unsafe fn dot_bytes(sum: __m512i, weights: *const u8, four: i32) -> __m512i {
+    unsafe fn load_i(from: *const u8) -> __m512i {
         // SAFETY: the caller vouches for the CPU and for 64 bytes; the loads need no alignment.
-        unsafe { _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(weights.cast()), _mm512_set1_epi32(four)) }
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn low_halves(x: __m512i) -> __m512i {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { _mm512_and_si512(x, _mm512_set1_epi8(0xF)) }
+    }
+    #[inline(always)]
+    unsafe fn high_halves(x: __m512i) -> __m512i {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { _mm512_and_si512(_mm512_srli_epi16::<4>(x), _mm512_set1_epi8(0xF)) }
+    }
+    #[inline(always)]
+    unsafe fn upper_bits(x: __m512i, which: usize) -> __m512i {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe {
+            let moved = match which {
+                0 => _mm512_slli_epi16::<4>(x),
+                1 => _mm512_slli_epi16::<2>(x),
+                2 => x,
+                _ => _mm512_srli_epi16::<2>(x),
+            };
+            _mm512_and_si512(moved, _mm512_set1_epi8(0x30))
+        }
+    }
+    #[inline(always)]
+    unsafe fn or_i(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { _mm512_or_si512(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn dot_bytes(sum: __m512i, weights: __m512i, four: i32) -> __m512i {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { _mm512_dpbusd_epi32(sum, weights, _mm512_set1_epi32(four)) }
     }
     #[inline(always)]
     unsafe fn add_i(a: __m512i, b: __m512i) -> __m512i {

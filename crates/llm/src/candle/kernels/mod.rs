@@ -10,11 +10,14 @@ pub(crate) mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod blocks;
 pub(crate) mod dense;
 pub(crate) mod memory;
 pub(crate) mod pool;
 pub(crate) mod products;
-pub(crate) mod q8;
+mod q4;
+mod q6;
+mod q8;
 mod rows;
 mod scalar;
 mod simd;
@@ -22,8 +25,8 @@ mod simd;
 mod tests;
 
 use attention::Attention;
+use blocks::{BLOCK, Inputs, Kind, Rounded};
 use dense::{Bf16, Element, F16};
-use q8::Inputs;
 use simd::Simd;
 
 /// Which instructions the kernels use.
@@ -44,18 +47,17 @@ macro_rules! tier {
     ($simd:ty $(, #[$feature:meta])?) => {
         // SAFETY of all functions: only `Tier` calls them, on a CPU that has the features.
         $(#[$feature])?
-        pub(super) unsafe fn round(
-            inputs: &[f32], quants: &mut [i8], scales: &mut [f32], corrections: &mut [i32],
-        ) {
-            super::q8::round::<$simd>(inputs, quants, scales, corrections);
+        pub(super) unsafe fn round(inputs: &[f32], quants: &mut [i8], blocks: &mut [super::blocks::Rounded]) {
+            super::blocks::round::<$simd>(inputs, quants, blocks);
         }
 
         $(#[$feature])?
-        pub(super) unsafe fn q8_tile(
-            weights: (*const u8, *const u16), inputs: &super::q8::Inputs, blocks: usize, out: (*mut f32, usize),
+        pub(super) unsafe fn tile(
+            tile: (super::blocks::Kind, *const u8), inputs: &super::blocks::Inputs, width: usize,
+            out: (*mut f32, usize),
         ) {
             // SAFETY: the caller's promise.
-            unsafe { super::q8::tile::<$simd>(weights, inputs, blocks, out) }
+            unsafe { super::blocks::tile::<$simd>(tile, inputs, width, out) }
         }
 
         $(#[$feature])?
@@ -81,6 +83,11 @@ macro_rules! tier {
         $(#[$feature])?
         pub(super) unsafe fn gate(gate: &[f32], up: &[f32], out: &mut [f32]) {
             super::rows::gate::<$simd>(gate, up, out);
+        }
+
+        $(#[$feature])?
+        pub(super) unsafe fn exponentials(x: &[f32], most: f32, scale: f32, out: &mut [f32]) -> f32 {
+            super::rows::exponentials::<$simd>(x, most, scale, out)
         }
     };
 }
@@ -124,7 +131,7 @@ impl Tier {
         Self::available().first().copied().unwrap_or(Self::Scalar)
     }
 
-    /// What is added to every weight byte of this tier.
+    /// What is added to every weight byte of 8 bits of this tier.
     pub(crate) fn bias(self) -> u8 {
         match self {
             Self::Scalar => scalar::Scalar::BIAS,
@@ -136,21 +143,20 @@ impl Tier {
     }
 
     /// Rounds inputs to 8 bits, in blocks of 32.
-    pub(crate) fn round(self, x: &[f32], quants: &mut [i8], scales: &mut [f32], corrections: &mut [i32]) {
-        call!(self, round(x, quants, scales, corrections));
+    pub(crate) fn round(self, x: &[f32], quants: &mut [i8], blocks: &mut [Rounded]) {
+        call!(self, round(x, quants, blocks));
     }
 
-    /// Multiplies inputs with one tile of 8-bit weights that has `blocks` blocks; row `r` of the result goes to
-    /// `r * stride` of `out`.
+    /// Multiplies rows of `width` blocks of inputs with one tile of weights; row `r` of the result goes to `r * stride`
+    /// of `out`.
     ///
     /// # Safety
     /// `out` is valid for 16 elements at `r * stride` for each row of the inputs.
-    pub(crate) unsafe fn q8_tile(self, tile: (&[u8], &[u16]), inputs: &Inputs, blocks: usize, out: (*mut f32, usize)) {
-        let (weights, scales) = tile;
-        assert!(weights.len() == blocks * q8::TILE_BYTES && scales.len() == blocks * q8::TILE);
-        assert!(inputs.quants.len() == inputs.scales.len() * q8::BLOCK);
-        assert!(inputs.corrections.len() == inputs.scales.len() && inputs.scales.len().is_multiple_of(blocks));
-        call!(self, q8_tile((weights.as_ptr(), scales.as_ptr()), inputs, blocks, out));
+    pub(crate) unsafe fn tile(self, tile: (Kind, &[u8]), inputs: &Inputs, width: usize, out: (*mut f32, usize)) {
+        let (kind, bytes) = tile;
+        assert!(width > 0 && width.is_multiple_of(kind.unit()) && bytes.len() == kind.bytes(width));
+        assert!(inputs.blocks.len().is_multiple_of(width) && inputs.quants.len() == inputs.blocks.len() * BLOCK);
+        call!(self, tile((kind, bytes.as_ptr()), inputs, width, out));
     }
 
     /// Multiplies rows of inputs with up to [`dense::GROUP`] rows of weights.
@@ -176,6 +182,16 @@ impl Tier {
     pub(crate) fn gate(self, gate: &[f32], up: &[f32], out: &mut [f32]) {
         call!(self, gate(gate, up, out));
     }
+
+    /// `out = e^((x − most) · scale)` for a multiple of 16 numbers, which is never quite 0; gives the sum.
+    pub(crate) fn exponentials(self, x: &[f32], most: f32, scale: f32, out: &mut [f32]) -> f32 {
+        call!(self, exponentials(x, most, scale, out))
+    }
+}
+
+/// An f16 among bytes.
+fn f16_at(bytes: &[u8], at: usize) -> f32 {
+    half::f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
 }
 
 /// Reads one row of f16 or bf16 bits.

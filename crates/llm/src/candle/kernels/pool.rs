@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::utils::barrier_pool;
 
@@ -10,35 +11,61 @@ pub(crate) fn threads() -> usize {
     barrier_pool().n_workers() + 1
 }
 
-/// Runs the work over all items, in ranges, on all threads.
+/// Pieces in which a thread takes its share.
+const PIECES: usize = 8;
+
+/// How much of a share is taken; in a cache line of its own, since each thread mostly counts its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Taken(AtomicUsize);
+
+/// Runs the work over all items, in ranges, on all threads. Not to be called from within the work.
+///
+/// Each thread has a share of its own, one after the other, so that weights come from memory in one long stream; who is
+/// done takes pieces of what others have left.
 pub(crate) fn ranges(items: usize, work: impl Fn(Range<usize>) + Sync) {
-    barrier_pool().execute_chunked(items, work);
+    let threads = threads();
+    let share = items.div_ceil(threads);
+    let piece = share.div_ceil(PIECES).max(1);
+    let taken: Vec<Taken> = (0..threads).map(|_| Taken::default()).collect();
+    let take = |of: usize| {
+        let at = taken[of].0.fetch_add(piece, Ordering::Relaxed);
+        let (from, end) = (of * share + at, items.min((of + 1) * share));
+        (at < share && from < end).then(|| from..end.min(from + piece))
+    };
+    if items > 0 {
+        barrier_pool().execute(|thread| {
+            for of in (thread..threads).chain(0..thread) {
+                while let Some(range) = take(of) {
+                    work(range);
+                }
+            }
+        });
+    }
 }
 
 /// Runs the work over pieces of a slice, each `size` long, on all threads.
 pub(crate) fn pieces<T: Send>(slice: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
-    pieces3((slice, size), (&mut [(); 0], 0), (&mut [(); 0], 0), |index, piece, _, _| work(index, piece));
-}
-
-/// Runs the work over pieces of three slices side by side, each with its own size of pieces, on all threads.
-pub(crate) fn pieces3<T: Send, U: Send, V: Send>(
-    first: (&mut [T], usize),
-    second: (&mut [U], usize),
-    third: (&mut [V], usize),
-    work: impl Fn(usize, &mut [T], &mut [U], &mut [V]) + Sync,
-) {
-    let count = first.0.len() / first.1.max(1);
-    let sizes = (first.1, second.1, third.1);
-    let slices = (Shared::new(first.0), Shared::new(second.0), Shared::new(third.0));
+    let count = slice.len() / size.max(1);
+    let shared = Shared::new(slice);
     ranges(count, |range| {
         for index in range {
-            let piece = |size: usize| index * size..(index + 1) * size;
             // SAFETY: each index comes once, and pieces of different indices do not overlap.
-            unsafe {
-                let first = slices.0.slice(piece(sizes.0));
-                work(index, first, slices.1.slice(piece(sizes.1)), slices.2.slice(piece(sizes.2)));
-            }
+            work(index, unsafe { shared.slice(index * size..(index + 1) * size) });
         }
+    });
+}
+
+/// Runs the work over pieces of two slices side by side, each with its own size of pieces, on all threads.
+pub(crate) fn pieces_of_both<T: Send, U: Send>(
+    (first, first_size): (&mut [T], usize),
+    (second, second_size): (&mut [U], usize),
+    work: impl Fn(usize, &mut [T], &mut [U]) + Sync,
+) {
+    let shared = Shared::new(second);
+    pieces(first, first_size, |index, piece| {
+        // SAFETY: each index comes once, and pieces of different indices do not overlap.
+        work(index, piece, unsafe { shared.slice(index * second_size..(index + 1) * second_size) });
     });
 }
 

@@ -1,49 +1,68 @@
 //! Products of rows with whole matrices, on all threads.
 
 use super::Tier;
+use super::blocks::{BLOCK, Inputs, Kind, TILE};
 use super::dense::{Element, GROUP};
 use super::pool::{self, Shared};
-use super::q8::{BLOCK, Inputs, TILE, TILE_BYTES};
 
 /// Rows from which on rounding is worth sharing out.
 const MANY: usize = 16;
 
 /// Rounds rows of `width` inputs to 8 bits.
 pub(crate) fn round(tier: Tier, x: &[f32], width: usize) -> Inputs {
-    let count = x.len() / BLOCK;
-    let mut inputs = Inputs { quants: vec![0; x.len()], scales: vec![0.0; count], corrections: vec![0; count] };
-    let Inputs { quants, scales, corrections } = &mut inputs;
+    let mut inputs = Inputs::zeroed(x.len());
+    let Inputs { quants, blocks } = &mut inputs;
     if x.len() < MANY * width {
-        tier.round(x, quants, scales, corrections);
+        tier.round(x, quants, blocks);
     } else {
-        let blocks = width / BLOCK;
-        pool::pieces3((quants, width), (scales, blocks), (corrections, blocks), |row, quants, scales, corrections| {
-            tier.round(&x[row * width..][..width], quants, scales, corrections);
+        pool::pieces_of_both((quants, width), (blocks, width / BLOCK), |row, quants, blocks| {
+            tier.round(&x[row * width..][..width], quants, blocks);
         });
     }
     inputs
 }
 
-/// Multiplies rounded rows with all tiles of 8-bit weights; `out` is `[row][output]`.
-pub(crate) fn q8(
-    tier: Tier,
-    (weights, scales): (&[u8], &[u16]),
-    inputs: &Inputs,
-    (outputs, blocks): (usize, usize),
-    out: &mut [f32],
-) {
-    assert!(outputs.is_multiple_of(TILE) && out.len() * blocks == inputs.scales.len() * outputs);
+/// A matrix of tiles, of one kind.
+pub(crate) struct Tiles<'a> {
+    pub(crate) kind: Kind,
+    /// One tile after the other.
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> Tiles<'a> {
+    /// Tiles of `width` blocks.
+    fn count(&self, width: usize) -> usize {
+        self.bytes.len() / self.kind.bytes(width)
+    }
+
+    /// One of some matrices' tiles, counted through.
+    fn find(matrices: &[Self], width: usize, mut index: usize) -> Option<(Kind, &'a [u8])> {
+        for matrix in matrices {
+            let (count, size) = (matrix.count(width), matrix.kind.bytes(width));
+            if index < count {
+                return Some((matrix.kind, &matrix.bytes[index * size..][..size]));
+            }
+            index -= count;
+        }
+        None
+    }
+}
+
+/// Multiplies rounded rows of `width` blocks with all tiles of some matrices, which lie one below the other; `out` is
+/// `[row][output]`.
+pub(crate) fn tiles(tier: Tier, matrices: &[Tiles<'_>], inputs: &Inputs, width: usize, out: &mut [f32]) {
+    let count: usize = matrices.iter().map(|matrix| matrix.count(width)).sum();
+    let outputs = count * TILE;
+    assert!(out.len() * width == inputs.blocks.len() * outputs);
     if out.is_empty() {
         return;
     }
     let shared = Shared::new(out);
-    pool::ranges(outputs / TILE, |range| {
-        for tile in range {
-            let weights = &weights[tile * blocks * TILE_BYTES..][..blocks * TILE_BYTES];
-            let scales = &scales[tile * blocks * TILE..][..blocks * TILE];
+    pool::ranges(count, |range| {
+        for (index, tile) in range.filter_map(|index| Some((index, Tiles::find(matrices, width, index)?))) {
             // SAFETY: `out` has `outputs` elements for each row, of which a tile writes its own 16; each tile comes
             // once.
-            unsafe { tier.q8_tile((weights, scales), inputs, blocks, (shared.at(tile * TILE), outputs)) };
+            unsafe { tier.tile(tile, inputs, width, (shared.at(index * TILE), outputs)) };
         }
     });
 }

@@ -35,3 +35,20 @@ pub(crate) fn gate<S: Simd>(gate: &[f32], up: &[f32], out: &mut [f32]) {
         }
     }
 }
+
+/// `out = e^((x − most) · scale)`, which is never quite 0; gives the sum.
+#[inline(always)]
+pub(crate) fn exponentials<S: Simd>(x: &[f32], most: f32, scale: f32, out: &mut [f32]) -> f32 {
+    assert!(out.len() == x.len() && x.len().is_multiple_of(16));
+    // SAFETY: the lengths were checked; the caller has the tier's features.
+    unsafe {
+        let (shift, scale) = (S::splat(-most), S::splat(scale));
+        let mut total = S::splat(0.0);
+        for (x, out) in x.chunks_exact(16).zip(out.chunks_exact_mut(16)) {
+            let e = S::exp(S::mul(S::add(S::load(x.as_ptr()), shift), scale));
+            S::store(out.as_mut_ptr(), e);
+            total = S::add(total, e);
+        }
+        S::sum(total)
+    }
+}

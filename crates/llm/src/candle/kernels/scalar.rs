@@ -34,9 +34,17 @@ impl Simd for Scalar {
         // SAFETY: the caller vouches for sixteen elements.
         unsafe { from.cast::<[u16; 16]>().read_unaligned() }.map(|bits| bf16::from_bits(bits).to_f32())
     }
+    unsafe fn load_i8(from: *const u8) -> Lanes {
+        // SAFETY: the caller vouches for sixteen elements.
+        unsafe { from.cast::<[i8; 16]>().read_unaligned() }.map(f32::from)
+    }
     unsafe fn store(to: *mut f32, x: Lanes) {
         // SAFETY: the caller vouches for sixteen elements.
         unsafe { to.cast::<Lanes>().write_unaligned(x) }
+    }
+    unsafe fn store_i8(to: *mut i8, x: Lanes) {
+        // SAFETY: the caller vouches for sixteen elements.
+        unsafe { to.cast::<[i8; 16]>().write_unaligned(x.map(|x| x as i8)) }
     }
     unsafe fn add(a: Lanes, b: Lanes) -> Lanes {
         zip(a, b, |a, b| a + b)
@@ -72,13 +80,27 @@ impl Simd for Scalar {
     unsafe fn splat_i(x: i32) -> [i32; 16] {
         [x; 16]
     }
-    unsafe fn dot_bytes(sum: [i32; 16], weights: *const u8, four: i32) -> [i32; 16] {
+    unsafe fn load_i(from: *const u8) -> [i32; 16] {
         // SAFETY: the caller vouches for 64 bytes.
-        let weights = unsafe { weights.cast::<[[i8; 4]; 16]>().read_unaligned() };
+        unsafe { from.cast::<[[u8; 4]; 16]>().read_unaligned() }.map(i32::from_le_bytes)
+    }
+    unsafe fn low_halves(x: [i32; 16]) -> [i32; 16] {
+        x.map(|x| x & 0x0F0F_0F0F)
+    }
+    unsafe fn high_halves(x: [i32; 16]) -> [i32; 16] {
+        x.map(|x| x >> 4 & 0x0F0F_0F0F)
+    }
+    unsafe fn upper_bits(x: [i32; 16], which: usize) -> [i32; 16] {
+        x.map(|x| (x >> (2 * which) & 0x0303_0303) << 4)
+    }
+    unsafe fn or_i(a: [i32; 16], b: [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|lane| a[lane] | b[lane])
+    }
+    unsafe fn dot_bytes(sum: [i32; 16], weights: [i32; 16], four: i32) -> [i32; 16] {
         let four = four.to_le_bytes();
         let product = |lane: usize| {
-            let terms = weights[lane].iter().zip(four);
-            terms.map(|(weight, x)| i32::from(*weight) * i32::from(x as i8)).sum::<i32>()
+            let terms = weights[lane].to_le_bytes().into_iter().zip(four);
+            terms.map(|(weight, x)| i32::from(weight as i8) * i32::from(x as i8)).sum::<i32>()
         };
         std::array::from_fn(|lane| sum[lane] + product(lane))
     }

@@ -1,12 +1,16 @@
 //! Every tier of this CPU against plain loops in f64.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
 use half::f16;
 use proptest::prelude::*;
 
 use super::attention::{Attention, LANES, POSITIONS};
+use super::blocks::{BLOCK, Inputs, Kind, TILE};
 use super::dense::{Bf16, Element, F16};
-use super::q8::{BLOCK, Inputs, TILE, TILE_BYTES};
-use super::{Tier, widen};
+use super::{Tier, pool, widen};
 
 /// Numbers between -1 and 1 from a seed.
 fn numbers(seed: u64, count: usize) -> Vec<f32> {
@@ -20,43 +24,70 @@ fn numbers(seed: u64, count: usize) -> Vec<f32> {
 }
 
 fn rounded(tier: Tier, x: &[f32]) -> Inputs {
-    let blocks = x.len() / BLOCK;
-    let mut inputs = Inputs { quants: vec![0; x.len()], scales: vec![0.0; blocks], corrections: vec![0; blocks] };
-    tier.round(x, &mut inputs.quants, &mut inputs.scales, &mut inputs.corrections);
+    let mut inputs = Inputs::zeroed(x.len());
+    tier.round(x, &mut inputs.quants, &mut inputs.blocks);
     inputs
+}
+
+/// Sixteen rows of weights in GGML's blocks, by candle; and what candle reads from them again.
+fn stored(kind: Kind, width: usize, weights: Vec<f32>) -> (Vec<u8>, Vec<f32>) {
+    let dtype = match kind {
+        Kind::Q8 => GgmlDType::Q8_0,
+        Kind::Q6 => GgmlDType::Q6K,
+        Kind::Q4 => GgmlDType::Q4K,
+    };
+    let plain = Tensor::from_vec(weights, (TILE, width), &Device::Cpu).unwrap();
+    let stored = QTensor::quantize(&plain, dtype).unwrap();
+    let read = stored.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    (stored.data().unwrap().into_owned(), read)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn eight_bit_products(seed: u64, rows in 1usize..20, blocks in 1usize..6) {
+    fn products_with_blocks(
+        seed: u64,
+        rows in 1usize..20,
+        units in 1usize..4,
+        kind in prop::sample::select(vec![Kind::Q8, Kind::Q6, Kind::Q4]),
+    ) {
+        let blocks = units * kind.unit();
         let width = blocks * BLOCK;
         let x = numbers(seed, rows * width);
-        let weights: Vec<i8> = numbers(seed ^ 1, TILE * width).iter().map(|w| (w * 128.9) as i8).collect();
-        let scales: Vec<f16> = numbers(seed ^ 2, TILE * blocks).iter().map(|s| f16::from_f32(s.abs() + 0.1)).collect();
-        for tier in Tier::available() {
-            let inputs = rounded(tier, &x);
-            let mut tile = vec![0u8; blocks * TILE_BYTES];
-            for (at, byte) in tile.iter_mut().enumerate() {
-                let (block, group, output, four) = (at / TILE_BYTES, at / 64 % 8, at / 4 % TILE, at % 4);
-                let weight = weights[output * width + block * BLOCK + group * 4 + four];
-                *byte = (weight as u8).wrapping_add(tier.bias());
+        let (bytes, weights) = stored(kind, width, numbers(seed ^ 1, TILE * width));
+        let mut reference = Vec::new();
+        for tier in Tier::available().into_iter().rev() {
+            let mut tile = vec![0u8; kind.bytes(blocks)];
+            let mut read = vec![0f32; width];
+            for (lane, row) in bytes.chunks_exact(bytes.len() / TILE).enumerate() {
+                kind.pack(row, lane, tier.bias(), &mut tile);
+                kind.unpack(&tile, lane, tier.bias(), &mut read);
+                prop_assert_eq!(&read[..], &weights[lane * width..][..width], "{:?}", tier);
             }
-            let by_block: Vec<u16> =
-                (0..blocks * TILE).map(|at| scales[at % TILE * blocks + at / TILE].to_bits()).collect();
+            let inputs = rounded(tier, &x);
             let mut out = vec![0f32; rows * TILE];
             // SAFETY: `out` has 16 elements for each row.
-            unsafe { tier.q8_tile((&tile, &by_block), &inputs, blocks, (out.as_mut_ptr(), TILE)) };
+            unsafe { tier.tile((kind, &tile), &inputs, blocks, (out.as_mut_ptr(), TILE)) };
             for (at, got) in out.iter().enumerate() {
-                let (row, output) = (at / TILE, at % TILE);
-                let mut exact = 0f64;
-                for i in 0..width {
-                    let x = f64::from(inputs.quants[row * width + i]) * f64::from(inputs.scales[row * blocks + i / BLOCK]);
-                    exact += x * f64::from(weights[output * width + i]) * scales[output * blocks + i / BLOCK].to_f64();
-                }
-                prop_assert!((f64::from(*got) - exact).abs() < 1e-3 * (1.0 + exact.abs()), "{tier:?}: {got} for {exact}");
+                let (row, lane) = (at / TILE, at % TILE);
+                let product = |(i, weight): (usize, &f32)| {
+                    let scale = f64::from(inputs.blocks[(row * width + i) / BLOCK].scale);
+                    f64::from(inputs.quants[row * width + i]) * scale * f64::from(*weight)
+                };
+                let exact: f64 = weights[lane * width..][..width].iter().enumerate().map(product).sum();
+                prop_assert!((f64::from(*got) - exact).abs() < 1e-4 * (1.0 + exact.abs()), "{tier:?}: {got} for {exact}");
             }
+            // The scalar tier comes first; a fused product rounds once less.
+            reference = if reference.is_empty() { out.clone() } else { reference };
+            for (got, reference) in out.iter().zip(&reference) {
+                prop_assert!((got - reference).abs() < 1e-4, "{tier:?}: {got} for {reference}");
+            }
+            // One row alone has the bits that it has among others.
+            let (alone, mut single) = (rounded(tier, &x[(rows - 1) * width..]), [0f32; TILE]);
+            // SAFETY: `single` has 16 elements for the one row.
+            unsafe { tier.tile((kind, &tile), &alone, blocks, (single.as_mut_ptr(), TILE)) };
+            prop_assert_eq!(&single[..], &out[(rows - 1) * TILE..], "{:?}", tier);
         }
     }
 
@@ -66,12 +97,14 @@ proptest! {
         for tier in Tier::available() {
             let inputs = rounded(tier, &x);
             for (i, x) in x.iter().enumerate() {
-                let scale = inputs.scales[i / BLOCK];
+                let scale = inputs.blocks[i / BLOCK].scale;
                 prop_assert!((f32::from(inputs.quants[i]) * scale - x).abs() <= scale * 0.501, "{tier:?}");
             }
-            for (block, correction) in inputs.corrections.iter().enumerate() {
-                let sum: i32 = inputs.quants[block * BLOCK..][..BLOCK].iter().map(|q| i32::from(*q)).sum();
-                prop_assert_eq!(*correction, -i32::from(tier.bias()) * sum);
+            for (block, quants) in inputs.blocks.iter().zip(inputs.quants.chunks_exact(BLOCK)) {
+                let sum = |quants: &[i8]| quants.iter().map(|quant| i32::from(*quant)).sum::<i32>();
+                prop_assert_eq!(block.correction, -i32::from(tier.bias()) * sum(quants));
+                prop_assert_eq!(block.offset, -block.scale * sum(quants) as f32);
+                prop_assert_eq!(block.halves, [-32 * sum(&quants[..BLOCK / 2]), -32 * sum(&quants[BLOCK / 2..])]);
             }
         }
     }
@@ -121,6 +154,13 @@ proptest! {
                 let exact = x / (1.0 + (-x).exp()) * w;
                 prop_assert!((f64::from(gated[i]) - exact).abs() < 1e-5 * (1.0 + exact.abs()), "{tier:?}");
             }
+            let mut raised = vec![0f32; x.len()];
+            let total = tier.exponentials(&x, spread, 0.7, &mut raised);
+            let exact = x.iter().map(|x| (f64::from(x - spread) * f64::from(0.7f32)).exp());
+            for (raised, exact) in raised.iter().zip(exact.clone()) {
+                prop_assert!((f64::from(*raised) - exact).abs() < 1e-5 * (1e-30 + exact), "{tier:?}: {raised} for {exact}");
+            }
+            prop_assert!((f64::from(total) - exact.sum::<f64>()).abs() < 1e-5 * f64::from(total), "{tier:?}");
         }
     }
 }
@@ -161,12 +201,25 @@ fn attended(attention: &Attention<'_>, lane: usize, seen: usize) -> Vec<f64> {
 }
 
 #[test]
+fn every_item_comes_once() {
+    for items in [0, 1, 2, 3, 7, 100, 1001] {
+        let seen: Vec<AtomicUsize> = (0..items).map(|_| AtomicUsize::new(0)).collect();
+        pool::ranges(items, |range| {
+            for item in range {
+                seen[item].fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        assert!(seen.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{items}");
+    }
+}
+
+#[test]
 fn what_is_no_number_stays_none() {
     for tier in Tier::available() {
         for bad in [f32::NAN, f32::INFINITY] {
             let mut x = vec![1.0; BLOCK];
             x[3] = bad;
-            assert!(rounded(tier, &x).scales[0].is_nan(), "{tier:?}");
+            assert!(rounded(tier, &x).blocks[0].scale.is_nan(), "{tier:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::Content;
 
-use super::{LoadError, Source, Stored};
+use super::{Kind, LoadError, Source, Stored};
 
 /// The table of divisors of frequencies in Llama 3 files.
 const FACTORS: &str = "rope_freqs.weight";
@@ -65,7 +65,9 @@ impl Gguf {
             GgmlDType::F32 => Stored::F32(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?),
             GgmlDType::F16 => Stored::F16(halves(numbers(&tensor)?)),
             GgmlDType::BF16 => Stored::Bf16(halves(numbers(&tensor)?)),
-            GgmlDType::Q8_0 => Stored::Q8(numbers(&tensor)?),
+            GgmlDType::Q8_0 => Stored::Blocks(Kind::Q8, numbers(&tensor)?),
+            GgmlDType::Q6K => Stored::Blocks(Kind::Q6, numbers(&tensor)?),
+            GgmlDType::Q4K => Stored::Blocks(Kind::Q4, numbers(&tensor)?),
             _ => Stored::Candle(Arc::new(tensor)),
         };
         Ok(Some((stored, shape)))

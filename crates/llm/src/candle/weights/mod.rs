@@ -6,16 +6,17 @@ mod safetensors;
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Tensor};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{Device, Shape, Tensor};
 use half::{bf16, f16};
 
 use super::config::Config;
 use super::decoder::{Layer, Weights};
 use super::error::LoadError;
+use super::kernels::blocks::Kind;
 use super::kernels::dense::{Bf16, F16};
 use super::kernels::memory::Buffer;
-use super::linear::{Dense, Linear, Q8, no_memory};
+use super::linear::{Blocks, Dense, Linear, Part, no_memory};
 
 pub(crate) use gguf::{Gguf, own_name as gguf_name};
 pub(crate) use safetensors::Safetensors;
@@ -37,8 +38,8 @@ pub(crate) enum Stored {
     F32(Vec<f32>),
     F16(Vec<u16>),
     Bf16(Vec<u16>),
-    /// Rows of Q8_0 blocks.
-    Q8(Vec<u8>),
+    /// Rows of blocks for which there is a kernel.
+    Blocks(Kind, Vec<u8>),
     /// Anything else that candle reads.
     Candle(Arc<QTensor>),
 }
@@ -144,22 +145,27 @@ impl Stored {
             Self::F32(numbers) => numbers,
             Self::F16(bits) => bits.into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect(),
             Self::Bf16(bits) => bits.into_iter().map(|bits| bf16::from_bits(bits).to_f32()).collect(),
-            Self::Q8(bytes) => widen_q8(&bytes),
+            Self::Blocks(kind, bytes) => {
+                let dtype = ggml(kind);
+                let count = bytes.len() / dtype.type_size() * dtype.block_size();
+                blocks(kind, bytes, count)?.dequantize(&Device::Cpu)?.to_vec1()?
+            }
             Self::Candle(tensor) => tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?,
         })
     }
 
-    /// In the form in which it is to be kept; what has no 8-bit form stays as it is.
+    /// In the form in which it is to be kept; what has no form in blocks stays as it is.
     ///
-    /// Blocks of fewer bits become blocks of 8 as well: candle would keep them twice, once rearranged, which takes more
-    /// memory than 8 bits, and its products are slower.
+    /// Blocks for which there is no kernel become blocks of 8 bits: candle would keep them twice, once rearranged, which
+    /// takes more memory than 8 bits, and its products are slower.
     fn formed(self, form: Form, (outputs, width): (usize, usize)) -> Result<Self, LoadError> {
+        let fits = Part::fits(Kind::Q8, outputs, width);
         match (form, self) {
             (Form::F32, stored) => stored.numbers().map(Self::F32),
-            (Form::Stored | Form::Q8, Self::Candle(tensor)) if Q8::fits(outputs, width) => rounded(&tensor, outputs),
-            (Form::Q8, stored @ (Self::F32(_) | Self::F16(_) | Self::Bf16(_))) if Q8::fits(outputs, width) => {
+            (_, Self::Candle(tensor)) if fits => rounded(&tensor, outputs),
+            (Form::Q8, stored @ (Self::F32(_) | Self::F16(_) | Self::Bf16(_))) if fits => {
                 let tensor = Tensor::from_vec(stored.numbers()?, (outputs, width), &Device::Cpu)?;
-                Ok(Self::Q8(QTensor::quantize(&tensor, GgmlDType::Q8_0)?.data()?.into_owned()))
+                Ok(Self::Blocks(Kind::Q8, QTensor::quantize(&tensor, GgmlDType::Q8_0)?.data()?.into_owned()))
             }
             (_, stored) => Ok(stored),
         }
@@ -177,26 +183,34 @@ fn rounded(tensor: &QTensor, outputs: usize) -> Result<Stored, LoadError> {
         let rows = QTensor::quantize(&tensor.embedding(&ids)?, GgmlDType::Q8_0)?;
         bytes.extend_from_slice(&rows.data()?);
     }
-    Ok(Stored::Q8(bytes))
+    Ok(Stored::Blocks(Kind::Q8, bytes))
 }
 
-fn widen_q8(bytes: &[u8]) -> Vec<f32> {
-    let block = |block: &[u8]| {
-        let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
-        block[2..].iter().map(move |byte| f32::from(byte.cast_signed()) * scale).collect::<Vec<_>>()
-    };
-    bytes.chunks_exact(34).flat_map(block).collect()
+/// What candle calls a kind.
+fn ggml(kind: Kind) -> GgmlDType {
+    match kind {
+        Kind::Q8 => GgmlDType::Q8_0,
+        Kind::Q6 => GgmlDType::Q6K,
+        Kind::Q4 => GgmlDType::Q4K,
+    }
+}
+
+/// Blocks as candle has them.
+fn blocks(kind: Kind, bytes: Vec<u8>, shape: impl Into<Shape>) -> Result<QTensor, LoadError> {
+    Ok(QTensor::new(QStorage::from_data(bytes.into(), &Device::Cpu, ggml(kind))?, shape)?)
 }
 
 /// One matrix from parts that lie one below the other.
 fn join(parts: Vec<Stored>, each: &[usize], width: usize) -> Result<Linear, LoadError> {
     let outputs: usize = each.iter().sum();
     let shape = (outputs, width);
-    if Q8::fits(outputs, width) && parts.iter().all(|part| matches!(part, Stored::Q8(_))) {
-        let bytes: Vec<Vec<u8>> = parts.into_iter().filter_map(Stored::q8).collect();
-        return Ok(Linear::Q8(Q8::pack(&bytes.concat(), shape)?));
+    let fits =
+        |part: &Stored, outputs: usize| matches!(part, Stored::Blocks(kind, _) if Part::fits(*kind, outputs, width));
+    if parts.iter().zip(each).all(|(part, outputs)| fits(part, *outputs)) {
+        let packed = parts.into_iter().zip(each).filter_map(|(part, outputs)| part.packed((*outputs, width)));
+        return Ok(Linear::Blocks(Blocks::new(packed.collect::<Result<_, _>>()?, width)));
     }
-    if parts.iter().all(|part| matches!(part, Stored::Candle(_) | Stored::Q8(_))) {
+    if parts.iter().all(|part| matches!(part, Stored::Candle(_) | Stored::Blocks(..))) {
         let parts = parts.into_iter().zip(each).map(|(part, outputs)| part.tensor((*outputs, width)));
         return Ok(Linear::Candle { parts: parts.collect::<Result<_, _>>()?, outputs, width });
     }
@@ -225,7 +239,7 @@ fn halves<E: super::kernels::memory::Plain>(
     let mut buffer = Buffer::zeroed(length).ok_or_else(no_memory)?;
     let bits = parts.into_iter().filter_map(|part| match part {
         Stored::F16(bits) | Stored::Bf16(bits) => Some(bits),
-        Stored::F32(_) | Stored::Q8(_) | Stored::Candle(_) => None,
+        Stored::F32(_) | Stored::Blocks(..) | Stored::Candle(_) => None,
     });
     for (to, bits) in buffer.iter_mut().zip(bits.flatten()) {
         *to = wrap(bits);
@@ -234,9 +248,10 @@ fn halves<E: super::kernels::memory::Plain>(
 }
 
 impl Stored {
-    fn q8(self) -> Option<Vec<u8>> {
+    /// As this crate multiplies it; none where it is not in blocks.
+    fn packed(self, shape: (usize, usize)) -> Option<Result<Part, LoadError>> {
         match self {
-            Self::Q8(bytes) => Some(bytes),
+            Self::Blocks(kind, bytes) => Some(Part::pack(kind, &bytes, shape)),
             Self::F32(_) | Self::F16(_) | Self::Bf16(_) | Self::Candle(_) => None,
         }
     }
@@ -245,10 +260,7 @@ impl Stored {
     fn tensor(self, shape: (usize, usize)) -> Result<Arc<QTensor>, LoadError> {
         match self {
             Self::Candle(tensor) => Ok(tensor),
-            Self::Q8(bytes) => {
-                let storage = candle_core::quantized::QStorage::from_data(bytes.into(), &Device::Cpu, GgmlDType::Q8_0)?;
-                Ok(Arc::new(QTensor::new(storage, shape)?))
-            }
+            Self::Blocks(kind, bytes) => Ok(Arc::new(blocks(kind, bytes, shape)?)),
             Self::F32(_) | Self::F16(_) | Self::Bf16(_) => {
                 Err(LoadError::Unsupported("a matrix of two kinds of weights".into()))
             }
