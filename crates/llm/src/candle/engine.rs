@@ -12,6 +12,7 @@ use super::error::LoadError;
 use super::grammar::Grammars;
 use super::open::Room;
 use super::scheduler::{Job, Scheduler, Shared};
+use super::target::Target;
 use super::template::Template;
 use super::tokens::{Tokens, gguf_template};
 use super::weights::{Form, Gguf};
@@ -32,11 +33,13 @@ pub struct Options {
     pub reuse: bool,
     /// In which form weights are kept.
     pub form: Form,
+    /// Where the model is computed.
+    pub target: Target,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { slots: 16, waiting: 64, context: 8192, chunk: 512, reuse: true, form: Form::Stored }
+        Self { slots: 16, waiting: 64, context: 8192, chunk: 512, reuse: true, form: Form::Stored, target: Target::Cpu }
     }
 }
 
@@ -127,7 +130,7 @@ fn load(path: &Path, options: &Options) -> Result<(Decoder, Tokens, Template), L
         let config = super::config::Config::from_folder(path)?;
         let tokens = Tokens::from_file(&path.join("tokenizer.json"), config.vocabulary, &config.ends)?;
         let template = Template::from_folder(path, tokens.marks().map(|(_, mark)| mark))?;
-        return Ok((Decoder::from_folder(path, room)?, tokens, template));
+        return Ok((Decoder::from_folder(options.target, path, room)?, tokens, template));
     }
     let mut file = Gguf::open(path)?;
     let config = super::config::Config::from_gguf(&file.content, None)?;
@@ -138,7 +141,7 @@ fn load(path: &Path, options: &Options) -> Result<(Decoder, Tokens, Template), L
         Tokens::from_gguf(&file.content, config.vocabulary, &config.ends)?
     };
     let template = Template::new(gguf_template(&file.content), tokens.marks().map(|(_, mark)| mark))?;
-    Ok((Decoder::from_gguf(&mut file, path, room)?, tokens, template))
+    Ok((Decoder::from_gguf(options.target, &mut file, path, room)?, tokens, template))
 }
 
 /// A first pass: pages come into memory, and a model that computes no numbers is not served.
