@@ -144,14 +144,19 @@ fn load(path: &Path, options: &Options) -> Result<(Decoder, Tokens, Template), L
     Ok((Decoder::from_gguf(options.target, &mut file, path, room)?, tokens, template))
 }
 
-/// A first pass: pages come into memory, and a model that computes no numbers is not served.
+/// First passes, of a prompt and of a text that goes on: pages and kernels come into memory, and a model that computes no
+/// numbers is not served.
 fn warm(decoder: &mut Decoder) -> Result<(), LoadError> {
-    let count = 16.min(decoder.context());
-    let rows = |position| Row { slot: 0, position, token: 0, logits: position + 1 == count };
-    let rows: Vec<Row> = (0..count).map(rows).collect();
-    let mut logits = decoder.forward(&rows)?;
-    let numbers = logits.next().is_some_and(|logits| logits.iter().all(|logit| logit.is_finite()));
-    if numbers { Ok(()) } else { Err(LoadError::NotANumber) }
+    let (prompt, text) = (16.min(decoder.context()), 17.min(decoder.context()));
+    for positions in [0..prompt, prompt..text] {
+        let row = |position| Row { slot: 0, position, token: 0, logits: position + 1 >= prompt };
+        let rows: Vec<Row> = positions.map(row).collect();
+        let mut logits = decoder.forward(&rows)?;
+        if !logits.all(|logits| logits.iter().all(|logit| logit.is_finite())) {
+            return Err(LoadError::NotANumber);
+        }
+    }
+    Ok(())
 }
 
 /// A model is called as its file or folder.
