@@ -1,6 +1,7 @@
 //! Flags of the voice, and the engine that they describe.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,30 @@ pub enum JsonForm {
     Plain,
 }
 
+/// Where a model in this process is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU, by its number among those that the process sees.
+    Cuda(usize),
+}
+
+impl FromStr for Device {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "there are cpu, cuda (the first GPU) and cuda:N";
+        match text.split_once(':') {
+            None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "cuda" => Ok(Self::Cuda(0)),
+            Some(("cuda", index)) => index.parse().map(Self::Cuda).map_err(|_| wrong),
+            _ => Err(wrong),
+        }
+    }
+}
+
 /// Which voice an agent has, and where its model is.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Voice")]
@@ -88,6 +113,9 @@ pub struct EngineArgs {
     /// Generations at once; more wait, and what does not fit is answered by the built-in voice [default: candle 16, openai 64]
     #[arg(long, env = "WENZHEN_ENGINE_SLOTS", value_name = "N", value_parser = value_parser!(u32).range(1..=4096))]
     pub engine_slots: Option<u32>,
+    /// Where candle computes: cpu, cuda (the first GPU) or cuda:N; a GPU needs a program built with the feature `cuda`
+    #[arg(long, env = "WENZHEN_ENGINE_DEVICE", value_name = "DEVICE", default_value = "cpu")]
+    pub engine_device: Device,
     /// The longest that one answer may take, in milliseconds; then the built-in voice answers
     #[arg(long, env = "WENZHEN_ENGINE_TIMEOUT_MS", value_name = "MS", default_value = "20000", value_parser = value_parser!(u64).range(100..=600_000))]
     pub engine_timeout_ms: u64,
@@ -135,6 +163,7 @@ impl Default for EngineArgs {
             engine_json: JsonForm::default(),
             engine_context: None,
             engine_slots: None,
+            engine_device: Device::default(),
             engine_timeout_ms: 20_000,
             engine_patience_ms: 60_000,
         }
@@ -232,14 +261,24 @@ impl EngineArgs {
 
     #[cfg(feature = "candle")]
     fn candle(&self) -> Result<Arc<dyn Engine>, EngineError> {
-        use wenzhen_llm::candle::{Candle, Options};
+        use wenzhen_llm::candle::{Candle, LoadError, Options, Target};
         let own = Options::default();
         let slots = self.engine_slots.map_or(own.slots, many);
         let context = self.engine_context.map_or(own.context, many);
-        let options = Options { slots, waiting: 4 * slots, context, ..own };
+        let target = match self.engine_device {
+            Device::Cpu => Target::Cpu,
+            Device::Cuda(index) => Target::Cuda(index),
+        };
+        let options = Options { slots, waiting: 4 * slots, context, target, ..own };
         let path = self.model.clone().unwrap_or_default();
         let engine = Candle::open(std::path::Path::new(&path), &options);
-        let cause = |error| EngineError::Start { voice: "candle", cause: format!("--model {path}: {error}") };
+        let cause = |error: LoadError| {
+            let flag = match error {
+                LoadError::NoCuda(_) | LoadError::Gpu { .. } => "--engine-device".to_owned(),
+                _ => format!("--model {path}"),
+            };
+            EngineError::Start { voice: "candle", cause: format!("{flag}: {error}") }
+        };
         Ok(Arc::new(engine.map_err(cause)?))
     }
 
@@ -332,11 +371,18 @@ mod tests {
             &["--voice=candle"],
             &["--voice=oracle"],
             &["--engine-timeout-ms=0"],
+            &["--engine-device=gpu"],
+            &["--engine-device=cuda:"],
+            &["--engine-device=cuda:-1"],
+            &["--engine-device=cpu:0"],
         ] {
             assert!(parsed(bad).is_err(), "{bad:?}");
         }
         let two = parsed(&["--voice=openai", "--model=m", "--engine-url=http://a,http://b"]).unwrap();
         assert_eq!((two.engine_url.len(), two.check().is_ok()), (2, true));
+        let device = |text| parsed(&[text]).unwrap().engine_device;
+        let devices = ["--engine-device=cpu", "--engine-device=cuda", "--engine-device=cuda:2"].map(device);
+        assert_eq!(devices, [Device::Cpu, Device::Cuda(0), Device::Cuda(2)]);
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use super::error::LoadError;
 use super::grammar::Grammars;
 use super::open::Room;
 use super::scheduler::{Job, Scheduler, Shared};
+use super::target::Target;
 use super::template::Template;
 use super::tokens::{Tokens, gguf_template};
 use super::weights::{Form, Gguf};
@@ -30,16 +31,27 @@ pub struct Options {
     pub chunk: usize,
     /// Whether what was computed before is used again for prompts that begin the same way.
     pub reuse: bool,
-    /// Whether tokens that likely come next are computed beside the last one, as far as that costs little; no text
-    /// depends on it.
+    /// Whether tokens that likely come next are computed beside the last one, as far as that costs little. On a CPU no
+    /// text depends on it; on a GPU as little as on what else is in a pass.
     pub guess: bool,
     /// In which form weights are kept.
     pub form: Form,
+    /// Where the model is computed.
+    pub target: Target,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { slots: 16, waiting: 64, context: 8192, chunk: 512, reuse: true, guess: true, form: Form::Stored }
+        Self {
+            slots: 16,
+            waiting: 64,
+            context: 8192,
+            chunk: 512,
+            reuse: true,
+            guess: true,
+            form: Form::Stored,
+            target: Target::Cpu,
+        }
     }
 }
 
@@ -130,7 +142,7 @@ fn load(path: &Path, options: &Options) -> Result<(Decoder, Tokens, Template), L
         let config = super::config::Config::from_folder(path)?;
         let tokens = Tokens::from_file(&path.join("tokenizer.json"), config.vocabulary, &config.ends)?;
         let template = Template::from_folder(path, tokens.marks().map(|(_, mark)| mark))?;
-        return Ok((Decoder::from_folder(path, room)?, tokens, template));
+        return Ok((Decoder::from_folder(options.target, path, room)?, tokens, template));
     }
     let mut file = Gguf::open(path)?;
     let config = super::config::Config::from_gguf(&file.content, None)?;
@@ -141,17 +153,22 @@ fn load(path: &Path, options: &Options) -> Result<(Decoder, Tokens, Template), L
         Tokens::from_gguf(&file.content, config.vocabulary, &config.ends)?
     };
     let template = Template::new(gguf_template(&file.content), tokens.marks().map(|(_, mark)| mark))?;
-    Ok((Decoder::from_gguf(&mut file, path, room)?, tokens, template))
+    Ok((Decoder::from_gguf(options.target, &mut file, path, room)?, tokens, template))
 }
 
-/// A first pass: pages come into memory, and a model that computes no numbers is not served.
+/// First passes, of a prompt and of a text that goes on: pages and kernels come into memory, and a model that computes no
+/// numbers is not served.
 fn warm(decoder: &mut Decoder) -> Result<(), LoadError> {
-    let count = 16.min(decoder.context());
-    let rows = |position| Row { slot: 0, position, token: 0, logits: position + 1 == count };
-    let rows: Vec<Row> = (0..count).map(rows).collect();
-    let mut logits = decoder.forward(&rows)?;
-    let numbers = logits.next().is_some_and(|logits| logits.iter().all(|logit| logit.is_finite()));
-    if numbers { Ok(()) } else { Err(LoadError::NotANumber) }
+    let (prompt, text) = (16.min(decoder.context()), 17.min(decoder.context()));
+    for positions in [0..prompt, prompt..text] {
+        let row = |position| Row { slot: 0, position, token: 0, logits: position + 1 >= prompt };
+        let rows: Vec<Row> = positions.map(row).collect();
+        let mut logits = decoder.forward(&rows)?;
+        if !logits.all(|logits| logits.iter().all(|logit| logit.is_finite())) {
+            return Err(LoadError::NotANumber);
+        }
+    }
+    Ok(())
 }
 
 /// A model is called as its file or folder.

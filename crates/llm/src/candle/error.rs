@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::target::Target;
+
 /// Why a model could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -50,6 +52,17 @@ pub enum LoadError {
         needed_mib: u64,
         /// That the system has left.
         available_mib: u64,
+    },
+    /// A GPU is asked for, and this program cannot use any.
+    #[error("{0} is asked for, but this program was built without CUDA (cargo feature `cuda`)")]
+    NoCuda(Target),
+    /// A GPU is not there, or cannot be used.
+    #[error("{target} cannot be used: {reason}")]
+    Gpu {
+        /// Which.
+        target: Target,
+        /// What the driver said.
+        reason: String,
     },
     /// The first pass gave NaN or infinities.
     #[error("the model computes no numbers")]

@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use super::config::Config;
+use super::cpu::Cpu;
 use super::decoder::Decoder;
 use super::error::LoadError;
-use super::weights::{self, Form, Gguf, Safetensors};
+use super::target::{self, Target};
+use super::tensor::{self, Tensors};
+use super::weights::{self, Form, Gguf, Safetensors, Source};
 
 /// How much room a decoder has, and how it keeps its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,46 +22,72 @@ pub struct Room {
 }
 
 impl Decoder {
-    /// Loads a folder or a GGUF file.
+    /// Loads a folder or a GGUF file, to be computed on the processor.
     ///
     /// # Errors
     /// See [`LoadError`]; nothing is served of a model that is not whole.
     pub fn open(path: &Path, room: Room) -> Result<Self, LoadError> {
-        if path.is_file() { Self::from_gguf(&mut Gguf::open(path)?, path, room) } else { Self::from_folder(path, room) }
+        Self::open_on(Target::Cpu, path, room)
     }
 
-    pub(crate) fn from_gguf(file: &mut Gguf, path: &Path, room: Room) -> Result<Self, LoadError> {
+    /// Loads a folder or a GGUF file, to be computed there.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn open_on(target: Target, path: &Path, room: Room) -> Result<Self, LoadError> {
+        if path.is_file() {
+            Self::from_gguf(target, &mut Gguf::open(path)?, path, room)
+        } else {
+            Self::from_folder(target, path, room)
+        }
+    }
+
+    pub(crate) fn from_gguf(target: Target, file: &mut Gguf, path: &Path, room: Room) -> Result<Self, LoadError> {
         let factors = file.factors()?;
         let config = Config::from_gguf(&file.content, factors)?;
-        check_memory(&config, path, room)?;
-        let weights = weights::load(&config, file, room.form)?;
-        Self::with_room(config, weights, room)
+        Self::load(target, config, file, path, room)
     }
 
-    pub(crate) fn from_folder(folder: &Path, room: Room) -> Result<Self, LoadError> {
+    pub(crate) fn from_folder(target: Target, folder: &Path, room: Room) -> Result<Self, LoadError> {
         let config = Config::from_folder(folder)?;
         let mut files = Safetensors::open(folder)?;
-        check_memory(&config, folder, room)?;
-        let weights = weights::load(&config, &mut files, room.form)?;
-        Self::with_room(config, weights, room)
+        Self::load(target, config, &mut files, folder, room)
     }
 
-    fn with_room(config: Config, weights: super::decoder::Weights, room: Room) -> Result<Self, LoadError> {
-        let context = room.context.min(config.context);
-        Self::new(config, weights, room.slots.max(1), context)
+    fn load(
+        target: Target,
+        config: Config,
+        source: &mut dyn Source,
+        path: &Path,
+        room: Room,
+    ) -> Result<Self, LoadError> {
+        let (slots, context) = (room.slots.max(1), room.context.min(config.context));
+        let device = target.device()?;
+        let working = device.as_ref().map_or(0, |_| tensor::working_bytes(&config, context));
+        let needed = config.kv_bytes() * slots * context + working;
+        check_memory(weights::size(path) + needed as u64, device.as_ref().map_or_else(available, target::free))?;
+        match device {
+            None => {
+                let weights = weights::load(&config, source, &room.form)?;
+                Ok(Self::new(Cpu::new(config, weights, slots, context)?, slots, context))
+            }
+            Some(device) => {
+                let backend = Tensors::load(config, source, room.form, (slots, context), device)?;
+                Ok(Self::new(backend, slots, context))
+            }
+        }
     }
 }
 
 /// Refuses what would not fit before the system has to end the process.
-fn check_memory(config: &Config, path: &Path, room: Room) -> Result<(), LoadError> {
+fn check_memory(needed: u64, available: Option<u64>) -> Result<(), LoadError> {
     const MIB: u64 = 1 << 20;
-    let Some(available) = available() else { return Ok(()) };
-    let caches = (config.kv_bytes() * room.slots * room.context.min(config.context)) as u64;
-    let needed = weights::size(path) + caches;
-    if needed > available {
-        return Err(LoadError::Memory { needed_mib: needed / MIB, available_mib: available / MIB });
+    match available {
+        Some(available) if needed > available => {
+            Err(LoadError::Memory { needed_mib: needed / MIB, available_mib: available / MIB })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Bytes that this process may still take: what the system has left, and what its group is allowed.

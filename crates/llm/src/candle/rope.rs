@@ -107,6 +107,10 @@ impl Rope {
         Self { frequencies: scaled.into_iter().map(|f| f as f32).collect(), magnitude: magnitude as f32, pairing }
     }
 
+    pub(crate) fn pairing(&self) -> Pairing {
+        self.pairing
+    }
+
     /// Cosine and sine of every frequency at a position.
     pub(crate) fn angles(&self, position: usize) -> impl Iterator<Item = (f32, f32)> + '_ {
         self.frequencies.iter().map(move |frequency| {

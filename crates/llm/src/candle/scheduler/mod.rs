@@ -172,10 +172,13 @@ impl Scheduler {
                     continue;
                 }
                 Place::Here { slot, reused } => (slot, reused),
-                Place::Copy { slot, from, reused } => {
-                    self.decoder.copy(from, slot, reused);
-                    (slot, reused)
-                }
+                Place::Copy { slot, from, reused } => match self.decoder.copy(from, slot, reused) {
+                    Ok(()) => (slot, reused),
+                    Err(error) => {
+                        tracing::error!(%error, "what was computed cannot be copied; it is computed again");
+                        (slot, 0)
+                    }
+                },
             };
             let Some(job) = inbox.queue.remove(index) else { break };
             let statistics = &mut inbox.statistics;
@@ -273,6 +276,9 @@ impl Scheduler {
         self.count_end(age);
         let (mut tokens, computed, Usage { .. }) = sequence.end(outcome);
         tokens.truncate(if numbers { computed } else { 0 });
+        if !numbers && let Err(error) = self.decoder.forget(index) {
+            tracing::error!(%error, "a slot cannot be cleared");
+        }
         self.slots[index] = Slot { running: None, kept: tokens, used: self.clock };
     }
 

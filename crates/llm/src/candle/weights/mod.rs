@@ -53,9 +53,39 @@ pub(crate) trait Source {
     fn unread(&self) -> Vec<String>;
 }
 
+/// Makes of weights as they are stored what a backend computes with.
+pub(crate) trait Maker {
+    type Matrix;
+    type Vector;
+
+    /// One matrix of parts of one width, one below the other; part `i` has `outputs[i]` rows.
+    fn matrix(&self, parts: Vec<Stored>, outputs: &[usize], width: usize) -> Result<Self::Matrix, LoadError>;
+
+    fn vector(&self, numbers: Vec<f32>) -> Result<Self::Vector, LoadError>;
+}
+
+/// For the kernels of this crate.
+impl Maker for Form {
+    type Matrix = Linear;
+    type Vector = Vec<f32>;
+
+    fn matrix(&self, parts: Vec<Stored>, outputs: &[usize], width: usize) -> Result<Linear, LoadError> {
+        let parts = parts.into_iter().zip(outputs).map(|(part, outputs)| part.formed(*self, (*outputs, width)));
+        join(parts.collect::<Result<_, _>>()?, outputs, width)
+    }
+
+    fn vector(&self, numbers: Vec<f32>) -> Result<Vec<f32>, LoadError> {
+        Ok(numbers)
+    }
+}
+
 /// Reads all weights of a decoder.
-pub(crate) fn load(config: &Config, source: &mut dyn Source, form: Form) -> Result<Weights, LoadError> {
-    let mut reader = Reader { source, form };
+pub(crate) fn load<K: Maker>(
+    config: &Config,
+    source: &mut dyn Source,
+    maker: &K,
+) -> Result<Weights<K::Matrix, K::Vector>, LoadError> {
+    let mut reader = Reader { source, maker };
     let embedding = reader.matrix(&["model.embed_tokens.weight"], &[config.vocabulary], config.hidden)?;
     let head = if config.tied {
         // Some files hold the embedding twice.
@@ -73,13 +103,13 @@ pub(crate) fn load(config: &Config, source: &mut dyn Source, form: Form) -> Resu
     Ok(Weights { embedding, head, norm, layers })
 }
 
-struct Reader<'a> {
+struct Reader<'a, K> {
     source: &'a mut dyn Source,
-    form: Form,
+    maker: &'a K,
 }
 
-impl Reader<'_> {
-    fn layer(&mut self, config: &Config, index: usize) -> Result<Layer, LoadError> {
+impl<K: Maker> Reader<'_, K> {
+    fn layer(&mut self, config: &Config, index: usize) -> Result<Layer<K::Matrix, K::Vector>, LoadError> {
         let name = |rest: &str| format!("model.layers.{index}.{rest}");
         let (queries, width) = (config.heads * config.head_dim, config.kv_width());
         let projections = ["q", "k", "v"];
@@ -89,11 +119,11 @@ impl Reader<'_> {
         let qkv = self.matrix(&names, &outputs, config.hidden)?;
         let mut bias = Vec::new();
         for (p, outputs) in projections.iter().zip(outputs) {
-            bias.extend(self.optional(&name(&format!("self_attn.{p}_proj.bias")), outputs)?);
+            bias.extend(self.numbers(&name(&format!("self_attn.{p}_proj.bias")), outputs)?);
         }
         let bias = match bias.iter().map(Vec::len).sum::<usize>() {
             0 => None,
-            length if length == queries + 2 * width => Some(bias.concat()),
+            length if length == queries + 2 * width => Some(self.maker.vector(bias.concat())?),
             _ => return Err(LoadError::Missing(name("self_attn.{q,k,v}_proj.bias, one of them"))),
         };
         let feed = config.feed_forward;
@@ -111,11 +141,15 @@ impl Reader<'_> {
         })
     }
 
-    fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
+    fn vector(&mut self, name: &str, length: usize) -> Result<K::Vector, LoadError> {
         self.optional(name, length)?.ok_or_else(|| LoadError::Missing(name.into()))
     }
 
-    fn optional(&mut self, name: &str, length: usize) -> Result<Option<Vec<f32>>, LoadError> {
+    fn optional(&mut self, name: &str, length: usize) -> Result<Option<K::Vector>, LoadError> {
+        self.numbers(name, length)?.map(|numbers| self.maker.vector(numbers)).transpose()
+    }
+
+    fn numbers(&mut self, name: &str, length: usize) -> Result<Option<Vec<f32>>, LoadError> {
         let Some((stored, shape)) = self.source.get(name)? else { return Ok(None) };
         if shape != [length] {
             return Err(LoadError::Shape { name: name.into(), found: shape, expected: vec![length] });
@@ -124,7 +158,7 @@ impl Reader<'_> {
     }
 
     /// Matrices of one width, one below the other.
-    fn matrix(&mut self, names: &[&str], outputs: &[usize], width: usize) -> Result<Linear, LoadError> {
+    fn matrix(&mut self, names: &[&str], outputs: &[usize], width: usize) -> Result<K::Matrix, LoadError> {
         let mut parts = Vec::new();
         for (name, outputs) in names.iter().zip(outputs) {
             let (stored, shape) = self.source.get(name)?.ok_or_else(|| LoadError::Missing((*name).into()))?;
@@ -132,15 +166,15 @@ impl Reader<'_> {
             if shape != expected {
                 return Err(LoadError::Shape { name: (*name).into(), found: shape, expected });
             }
-            parts.push(stored.formed(self.form, (*outputs, width))?);
+            parts.push(stored);
         }
-        join(parts, outputs, width)
+        self.maker.matrix(parts, outputs, width)
     }
 }
 
 impl Stored {
     /// Its numbers as f32.
-    fn numbers(self) -> Result<Vec<f32>, LoadError> {
+    pub(crate) fn numbers(self) -> Result<Vec<f32>, LoadError> {
         Ok(match self {
             Self::F32(numbers) => numbers,
             Self::F16(bits) => bits.into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect(),
@@ -257,7 +291,7 @@ impl Stored {
     }
 
     /// As candle multiplies it.
-    fn tensor(self, shape: (usize, usize)) -> Result<Arc<QTensor>, LoadError> {
+    pub(crate) fn tensor(self, shape: (usize, usize)) -> Result<Arc<QTensor>, LoadError> {
         match self {
             Self::Candle(tensor) => Ok(tensor),
             Self::Blocks(kind, bytes) => Ok(Arc::new(blocks(kind, bytes, shape)?)),
