@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Request, Status};
 use wenzhen_channel::{Balanced, ChannelMetrics};
-use wenzhen_orchestrator::store::{Append, ConsultationId, Store, Summary};
+use wenzhen_orchestrator::store::{Append, ConsultationId, Summary};
 use wenzhen_proto::clinical::v1::Pins;
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::orchestrator_service_client::OrchestratorServiceClient;
@@ -20,7 +20,7 @@ use wenzhen_proto::orchestrator::v1::send_message_response::Update;
 use wenzhen_proto::orchestrator::v1::{Event, SendMessageRequest, Started, TurnCompleted};
 use wenzhen_service::{Client, Metrics};
 
-use super::store::{FaultyStore, Shared};
+use super::store::FaultyStore;
 use super::{KNOWLEDGE, SPEAKING, World, settings};
 
 /// How many there are.
@@ -73,7 +73,7 @@ async fn open(id: ConsultationId, token: &str, store: &Arc<FaultyStore>) {
     };
     let event = Event { version: 1, at: Some(Timestamp::default()), turn: 0, kind: Some(Kind::Started(started)) };
     let summary = Summary { expires_day: u32::MAX, ..Summary::default() };
-    Shared(Arc::clone(store)).append(Append { id, expected: 0, events: vec![event], summary }).await.unwrap();
+    store.place(Append { id, expected: 0, events: vec![event], summary }).await;
 }
 
 struct Patient {

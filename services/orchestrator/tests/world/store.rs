@@ -33,6 +33,11 @@ impl FaultyStore {
         *self.way.lock() = way;
     }
 
+    /// Puts on record what the world begins with, faults or not.
+    pub async fn place(&self, append: Append) {
+        self.kept.append(append).await.unwrap();
+    }
+
     /// Everything on record of a consultation, faults or not.
     pub async fn record(&self, id: ConsultationId) -> Vec<Event> {
         self.kept.read(id, 0, 100_000).await.unwrap()
