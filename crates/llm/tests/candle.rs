@@ -110,8 +110,8 @@ async fn a_text_is_held_to_its_schema() {
 fn list() -> Value {
     let item = json!({
         "type": "object",
-        "properties": { "finding": { "enum": ["aversion to cold", "aversion to wind"] }, "present": { "type": "boolean" } },
-        "required": ["finding", "present"],
+        "properties": { "word": { "enum": ["a house on the hill", "a house by the sea"] }, "present": { "type": "boolean" } },
+        "required": ["word", "present"],
         "additionalProperties": false,
     });
     json!({ "type": "array", "items": item, "minItems": 4, "maxItems": 4 })
@@ -122,7 +122,7 @@ async fn guesses_spare_passes_and_change_no_text() {
     for (shape, store) in [(Shape::TinyQwen2, Store::Folder), (Shape::TinyQwen3, Store::GgufQ8)] {
         let (_folder, path) = written(shape, store);
         let (guessing, plain) = (open(&path), Candle::open(&path, &Options { guess: false, ..options() }).unwrap());
-        let repeated = "cold, cough, cold, cough, cold, cough, cold";
+        let repeated = "one, two, one, two, one, two, one";
         let mut requests = Vec::new();
         for seed in 0..4 {
             let warm = Sampling { temperature: 0.7, top_p: 0.9, repetition_penalty: 1.1, seed, ..Sampling::default() };

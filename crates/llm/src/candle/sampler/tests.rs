@@ -1,7 +1,5 @@
 //! Draws against a plain sampler that sorts everything.
 
-use std::time::Instant;
-
 use super::*;
 
 const LOGITS: [f32; 5] = [1.0, 3.0, 2.0, -1.0, 2.5];
@@ -87,25 +85,6 @@ fn draws_are_those_of_a_sampler_that_sorts_everything() {
                 assert_eq!(drawn, plainly(sampling, &logits, allowed), "{sampling:?} {spread}");
             }
         }
-    }
-}
-
-/// Prints what a draw from a large vocabulary takes, beside one that sorts it.
-#[test]
-#[ignore = "a measurement"]
-fn time_of_a_draw() {
-    let logits = vocabulary(1, 151_936, 7.0);
-    let cuts = [(0.0, 1.0, 0, 0.0), (0.7, 0.95, 0, 0.0), (1.0, 1.0, 40, 0.0), (1.0, 1.0, 0, 0.05), (1.0, 1.0, 0, 0.0)];
-    for (temperature, top_p, top_k, min_p) in cuts {
-        let sampling = Sampling { temperature, top_p, top_k, min_p, ..Sampling::default() };
-        let (mut sampler, count) = (sampler(sampling), 50);
-        let began = Instant::now();
-        let sum: u32 = (0..count).map(|_| sampler.draw(&logits, |_| true).unwrap() % 7).sum();
-        let own = began.elapsed() / count;
-        let began = Instant::now();
-        let plain: u32 =
-            if temperature > 0.0 { (0..5).map(|_| plainly(sampling, &logits, |_| true) % 7).sum() } else { 0 };
-        println!("{sampling:?}: {own:.0?}, sorting {:.0?} ({sum} {plain})", began.elapsed() / 5);
     }
 }
 
