@@ -23,6 +23,8 @@ pub struct Screen {
 
 /// Columns where the terminal does not tell.
 const WIDTH: usize = 100;
+/// The field of the person that stands for a photograph, as in the contract.
+const TONGUE_PHOTO: &str = "tongue_photo";
 
 impl Screen {
     /// A screen. `NO_COLOR` (any value but the empty one) and a redirected output take the colour away.
@@ -139,6 +141,10 @@ impl Screen {
             let gap = if line.width() + hint.width() > width() { "\n " } else { "" };
             let last = self.paint("2", &format!("{line}{gap}{hint}"));
             self.write(&format!("\n{last}"));
+        }
+        if question.context_field == TONGUE_PHOTO {
+            let hint = self.paint("2", &format!("  {}", self.ui.photo));
+            self.write(&format!("\n{hint}"));
         }
     }
 

@@ -14,6 +14,7 @@ pub struct Ui {
     pub resumed: String,
     pub thinking: Vec<String>,
     pub quick: String,
+    pub photo: String,
     pub emergency: String,
     pub crisis: String,
     pub today: String,
