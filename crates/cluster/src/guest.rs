@@ -9,9 +9,6 @@ use crate::{Cluster, Plan};
 
 /// Name of the clinician whose key the command gets.
 const CLINICIAN: &str = "guest";
-const VISION: &str = "vision";
-/// The model that its binary is deployed with; none is built in.
-const TONGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/tongue");
 
 /// Starts a cluster and runs a command, which finds in its environment `CLUSTER_ORCHESTRATOR`, `CLUSTER_KG` and so on
 /// (`HOST:PORT`), `CLUSTER_CLINICIAN_KEY`, and `CLUSTER_BIN`, the folder of the binaries.
@@ -24,8 +21,7 @@ pub async fn run(command: &[String]) -> anyhow::Result<ExitStatus> {
     let keys = folder.path().join("clinicians.keys");
     let key = format!("{:032x}", rand::random::<u128>());
     tokio::fs::write(&keys, format!("{CLINICIAN}:{key}\n")).await?;
-    let clinicians = ("orchestrator", format!("--clinicians-file={}", keys.display()));
-    let flags = vec![clinicians, (VISION, format!("--model={TONGUE}"))];
+    let flags = vec![("orchestrator", format!("--clinicians-file={}", keys.display()))];
     let cluster = Cluster::start(Plan { flags, vision: true, ..Plan::default() }).await?;
     let binaries = std::env::current_exe()?;
     let orchestrator = cluster.orchestrators.first().context("no orchestrator")?.address().await?;

@@ -16,6 +16,8 @@ use crate::{Program, RedisServer};
 pub const AGENTS: [&str; 4] = ["kg", "guidance", "expert", "empathy"];
 /// The one that some have.
 const VISION: &str = "vision";
+/// The model of photographs: none is built into its binary.
+const TONGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/tongue");
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -108,6 +110,9 @@ impl Cluster {
         let mut arguments = vec!["--instance".to_owned(), format!("{agent}-{number}")];
         if agent == "kg" {
             arguments.extend(["--redis".to_owned(), self.redis.url()]);
+        }
+        if agent == VISION {
+            arguments.extend(["--model".to_owned(), TONGUE.to_owned()]);
         }
         arguments.extend(self.flags(agent));
         Program::watched(&format!("wenzhen-{agent}"), listen, &arguments, self.plan.watch.clone())

@@ -204,17 +204,16 @@ impl Writer<'_> {
     fn unexplained(&self, best: &Weighing) -> Vec<FindingIx> {
         let pack = self.case.knowledge.pack();
         let rates = self.case.knowledge.rates();
-        let shown = |f: FindingIx| rates.present(best.ranked.condition, f) > rates.base(f);
+        let told_apart = |f: &FindingIx| rates.present(best.ranked.condition, *f).total_cmp(&rates.base(*f)).is_ne();
         let parent = |f: FindingIx| pack.findings.get(f.at()).and_then(|f| f.parent);
         // Parents form no circle; the bound is for packs built by hand.
-        let explained = |f| std::iter::successors(Some(f), |f| parent(*f)).take(pack.findings.len()).any(shown);
-        let against = self.worth_saying(best.ranked.condition, &best.against);
+        let of_it =
+            |f| std::iter::successors(Some(f), |f| parent(*f)).take(pack.findings.len()).any(|f| told_apart(&f));
         let said = (0..).map(FindingIx::new).zip(&self.case.closed).filter(|(ix, closed)| {
             let symptom = pack.findings.get(ix.at()).is_some_and(|f| f.kind == Kind::Symptom && f.askable());
             symptom && closed.is_some_and(|c| c.state == State::Present && !c.derived && c.probability >= SURELY_SAID)
         });
-        let open = said.map(|(ix, _)| ix).filter(|ix| !explained(*ix) && !against.iter().any(|w| w.finding == *ix));
-        open.take(MOST_UNEXPLAINED).collect()
+        said.map(|(ix, _)| ix).filter(|ix| !of_it(*ix)).take(MOST_UNEXPLAINED).collect()
     }
 
     /// Evidence compares with the rivals. A sign of the condition that a rival shows still more

@@ -16,7 +16,7 @@ use wenzhen_proto::orchestrator::v1::{
 };
 use wenzhen_proto::vision::v1::Quality;
 
-use crate::policy::{AWAITED, MOVED_ON, PHOTO};
+use crate::policy::MOVED_ON;
 use crate::recorder;
 
 /// A concluded consultation counts as over when nothing has happened in it for so long.
@@ -344,9 +344,8 @@ impl State {
             self.context_asked.insert(decision.context_field.clone());
         }
         let reason = decision.reason.as_str();
-        let redirected = decision.kind() == DecisionKind::Redirect
-            && !matches!(reason, "greeting" | "felt" | "noted" | PHOTO | AWAITED);
-        let lost = redirected || reason == MOVED_ON;
+        let unheard = matches!(reason, "unclear" | "off_topic" | "later" | "no_complaint");
+        let lost = decision.kind() == DecisionKind::Redirect && unheard || reason == MOVED_ON;
         self.misunderstood = if lost { self.misunderstood + 1 } else { 0 };
         match decision.kind() {
             DecisionKind::Ask => {

@@ -124,39 +124,30 @@ fn own_frame(material: &Material<'_>, request: &AskRequest) -> Result<AskRespons
 pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_>) -> Result<(), Error> {
     let voice = material.scene.knowledge.voice(material.after.locale)?;
     let standing = standing(material).await?;
-    let text = standing.as_ref().map_or("", |q| q.text.as_str());
-    let variants = match material.decision.reason.as_str() {
-        "greeting" if standing.is_none() => &voice.greeting,
-        "greeting" | "off_topic" => &voice.off_topic,
-        "later" => &voice.later,
-        _ => &voice.unclear,
-    };
-    let variant = material.pick(variants);
-    let fallback = voice.ask_complaint.as_str();
-    let line = if material.decision.reason == PHOTO {
+    let reason = material.decision.reason.as_str();
+    let asked = standing.as_ref().map_or(voice.ask_complaint.as_str(), |q| q.text.as_str());
+    let around = |variants| material.pick(variants).replace("{question}", asked);
+    let line = match reason {
         // What there is to say of the picture has been said; it asks for another one in its own words.
-        let again = standing.as_ref().is_none_or(|q| q.context_field == TONGUE_PHOTO);
-        if again { String::new() } else { text.to_owned() }
-    } else if material.decision.reason == AWAITED {
-        voice.photo.as_ref().map_or_else(String::new, |photo| photo.awaited.clone())
-    } else if matches!(material.decision.reason.as_str(), "felt" | "noted") {
-        if text.is_empty() { fallback.to_owned() } else { text.to_owned() }
-    } else if material.decision.reason == "greeting" {
-        if text.is_empty() { variant.to_owned() } else { text.to_owned() }
-    } else if material.decision.reason == "no_complaint" && text.is_empty() {
-        fallback.to_owned()
-    } else {
-        variant.replace("{question}", if text.is_empty() { fallback } else { text })
+        PHOTO if standing.as_ref().is_none_or(|q| q.context_field == TONGUE_PHOTO) => String::new(),
+        AWAITED => voice.photo.as_ref().map_or_else(String::new, |photo| photo.awaited.clone()),
+        "greeting" if standing.is_none() => material.pick(&voice.greeting).to_owned(),
+        // These were understood: the question alone.
+        PHOTO | "felt" | "noted" | "greeting" => asked.to_owned(),
+        "no_complaint" if standing.is_none() => asked.to_owned(),
+        "off_topic" => around(&voice.off_topic),
+        "later" => around(&voice.later),
+        _ => around(&voice.unclear),
     };
     composer.line(&line).await;
     composer.question = match standing {
         // The words about the picture ask for another one.
-        Some(question) if material.decision.reason == PHOTO && question.context_field == TONGUE_PHOTO => {
+        Some(question) if reason == PHOTO && question.context_field == TONGUE_PHOTO => {
             let text = photo::line(material)?.unwrap_or_else(|| question.text.clone());
             Some(Question { text, ..question })
         }
         // As is said to whoever has agreed to send one.
-        Some(question) if material.decision.reason == AWAITED => Some(Question { text: line, ..question }),
+        Some(question) if reason == AWAITED => Some(Question { text: line, ..question }),
         standing => standing,
     };
     Ok(())

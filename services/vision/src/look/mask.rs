@@ -98,9 +98,9 @@ mod tests {
     #[test]
     fn the_largest_piece_inside_the_picture_counts() {
         // Two pieces that touch at a corner only, and a larger one outside the picture.
-        let rows = ["XX...XXX", "XX...XXX", "..X..XXX", "..X..XXX", "..X..XXX", "........", "........", "........"];
+        let rows = ["##...###", "##...###", "..#..###", "..#..###", "..#..###", "........", "........", "........"];
         let logits: Vec<f32> =
-            rows.iter().flat_map(|row| row.chars().map(|c| if c == 'X' { 9.0 } else { -9.0 })).collect();
+            rows.iter().flat_map(|row| row.chars().map(|c| if c == '#' { 9.0 } else { -9.0 })).collect();
         let mask = Mask::new(&logits, &square(8, 5), 0.5).unwrap();
         assert_eq!((mask.area, mask.bounds, mask.longer(), mask.centre), (4, [0, 0, 2, 2], 2, [1.0, 1.0]));
         let all = Mask::new(&logits, &square(8, 8), 0.5).unwrap();

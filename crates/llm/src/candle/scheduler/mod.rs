@@ -204,7 +204,6 @@ impl Scheduler {
             return;
         }
         let mut ended: Vec<(usize, Outcome)> = Vec::new();
-        let mut drawn = 0;
         match self.decoder.forward(&rows) {
             Ok(mut logits) => {
                 for row in &rows {
@@ -218,7 +217,9 @@ impl Scheduler {
                     if let Some(logits) = logits {
                         let before = sequence.generated();
                         ended.extend(sequence.advance(logits, &self.tokens).map(|outcome| (row.slot, outcome)));
-                        drawn += u64::from(sequence.generated() - before);
+                        // At once: whoever leaves finds all counted but the token that is just being drawn.
+                        let drawn = u64::from(sequence.generated() - before);
+                        self.shared.inbox.lock().statistics.generated_tokens += drawn;
                     }
                 }
             }
@@ -236,11 +237,10 @@ impl Scheduler {
             let statistics = &mut self.shared.inbox.lock().statistics;
             statistics.steps += 1;
             statistics.rows += rows.len() as u64;
-            statistics.generated_tokens += drawn;
             statistics.guessed_tokens += guessed as u64;
             statistics.held_tokens += held as u64;
         }
-        // Counted before texts are sent: who reads one finds its tokens counted.
+        // After they were counted: who reads a text finds its tokens in the statistics.
         for sequence in self.slots.iter_mut().filter_map(|slot| slot.running.as_mut()) {
             sequence.send();
         }
