@@ -5,7 +5,7 @@
 
 mod goldens;
 
-use goldens::{FAMILIES, LENGTHS, folder, furthest, golden, refuses_rows_out_of_bounds, together, whole};
+use goldens::{FAMILIES, LENGTHS, folder, golden, refuses_rows_out_of_bounds, stays_within, together, whole};
 use wenzhen_llm::candle::{Decoder, Form, Room, Row};
 
 fn decoder(family: &str, form: Form) -> Decoder {
@@ -19,15 +19,7 @@ fn likeliest(logits: &[f32]) -> u32 {
 
 #[test]
 fn logits_are_those_of_transformers() {
-    for family in FAMILIES {
-        let mut decoder = decoder(family, Form::F32);
-        for length in LENGTHS {
-            let golden = golden(family, length);
-            let distance = furthest(&whole(&mut decoder, 0, &golden.ids), &golden.logits);
-            println!("{family} {length}: {distance:.1e}");
-            assert!(distance < 1e-3, "{family} {length}: {distance}");
-        }
-    }
+    stays_within(1e-3, &LENGTHS, |family| decoder(family, Form::F32));
 }
 
 #[test]
@@ -50,15 +42,7 @@ fn greedy_texts_are_those_of_transformers() {
 
 #[test]
 fn eight_bits_stay_close() {
-    for family in FAMILIES {
-        let mut decoder = decoder(family, Form::Q8);
-        for length in LENGTHS {
-            let golden = golden(family, length);
-            let distance = furthest(&whole(&mut decoder, 0, &golden.ids), &golden.logits);
-            println!("{family} {length}: {distance:.1e}");
-            assert!(distance < 0.2, "{family} {length}: {distance}");
-        }
-    }
+    stays_within(0.2, &LENGTHS, |family| decoder(family, Form::Q8));
 }
 
 #[test]

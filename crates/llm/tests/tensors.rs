@@ -9,7 +9,7 @@ mod goldens;
 use std::path::Path;
 use std::sync::Arc;
 
-use goldens::{FAMILIES, LENGTHS, folder, furthest, golden, refuses_rows_out_of_bounds, together, whole};
+use goldens::{FAMILIES, LENGTHS, folder, furthest, golden, refuses_rows_out_of_bounds, stays_within, together, whole};
 use wenzhen_llm::candle::random::{self, Shape, Store};
 use wenzhen_llm::candle::{Candle, Decoder, Form, Options, Room, Target};
 use wenzhen_llm::conformance::{Subject, check};
@@ -25,30 +25,14 @@ fn decoder(family: &str, form: Form) -> Decoder {
 
 #[test]
 fn logits_are_those_of_transformers() {
-    for family in FAMILIES {
-        let mut decoder = decoder(family, Form::F32);
-        for length in LENGTHS {
-            let golden = golden(family, length);
-            let distance = furthest(&whole(&mut decoder, 0, &golden.ids), &golden.logits);
-            println!("{family} {length}: {distance:.1e}");
-            assert!(distance < 1e-3, "{family} {length}: {distance}");
-        }
-    }
+    stays_within(1e-3, &LENGTHS, |family| decoder(family, Form::F32));
 }
 
 /// Weights as a GPU keeps them, bf16 or 8 bits, with keys and values in f16.
 #[test]
 fn what_is_kept_in_fewer_bits_stays_close() {
-    for family in FAMILIES {
-        for form in [Form::Stored, Form::Q8] {
-            let mut decoder = decoder(family, form);
-            for length in [30, 300] {
-                let golden = golden(family, length);
-                let distance = furthest(&whole(&mut decoder, 0, &golden.ids), &golden.logits);
-                println!("{family} {form:?} {length}: {distance:.1e}");
-                assert!(distance < 0.2, "{family} {form:?} {length}: {distance}");
-            }
-        }
+    for form in [Form::Stored, Form::Q8] {
+        stays_within(0.2, &[30, 300], |family| decoder(family, form));
     }
 }
 
@@ -130,15 +114,7 @@ fn a_gpu_is_refused_where_there_is_no_cuda() {
 #[cfg(feature = "cuda")]
 #[test]
 fn a_gpu_computes_what_transformers_compute() {
-    for family in FAMILIES {
-        for (form, most) in [(Form::F32, 1e-2), (Form::Stored, 0.2), (Form::Q8, 0.2)] {
-            let mut decoder = on(Target::Cuda(0), &folder(family), form);
-            for length in LENGTHS {
-                let golden = golden(family, length);
-                let distance = furthest(&whole(&mut decoder, 0, &golden.ids), &golden.logits);
-                println!("{family} {form:?} {length}: {distance:.1e}");
-                assert!(distance < most, "{family} {form:?} {length}: {distance}");
-            }
-        }
+    for (form, most) in [(Form::F32, 1e-2), (Form::Stored, 0.2), (Form::Q8, 0.2)] {
+        stays_within(most, &LENGTHS, |family| on(Target::Cuda(0), &folder(family), form));
     }
 }

@@ -1,6 +1,7 @@
 //! What Hugging Face transformers computed, and how a decoder is held to it. The files in `tests/data` are made by
 //! `training/llm-goldens`.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part; a failed setup fails the test")]
+#![allow(clippy::print_stdout, reason = "distances are figures of docs/benchmarks.md, with --nocapture")]
 
 use std::path::PathBuf;
 
@@ -49,6 +50,19 @@ pub fn furthest(a: &[f32], b: &[f32]) -> f32 {
     let furthest = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     // A NaN is no distance that a maximum would show.
     if a.iter().chain(b).all(|x| x.is_finite()) { furthest } else { f32::INFINITY }
+}
+
+/// Holds the decoders of all families to the logits of transformers, after texts of these lengths.
+pub fn stays_within(most: f32, lengths: &[usize], decoder: impl Fn(&str) -> Decoder) {
+    for family in FAMILIES {
+        let mut decoder = decoder(family);
+        for length in lengths {
+            let golden = golden(family, *length);
+            let distance = furthest(&whole(&mut decoder, 0, &golden.ids), &golden.logits);
+            println!("{family} {length}: {distance:.1e}");
+            assert!(distance < most, "{family} {length}: {distance}");
+        }
+    }
 }
 
 /// The logits after several texts, one in each slot, computed side by side in passes over their pieces: the longer ones
