@@ -23,6 +23,9 @@ const PRIORITY: &str = "wenzhen-priority";
 /// Longer names of instances are cut: they come from outside and stand in reports.
 const LONGEST_NAME: usize = 80;
 
+/// A call that a server cancels so shortly before its deadline was cancelled for it: timers tick in milliseconds.
+const AHEAD: Duration = Duration::from_millis(5);
+
 /// How one call went.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -92,6 +95,9 @@ impl Caller {
             reply.status = ended.err().unwrap_or_else(|| Status::ok(""));
         }
         reply.done = Instant::now();
+        if reply.status.code() == Code::Cancelled && at_its_deadline(reply.done - sent, self.timeout) {
+            reply.status = Status::deadline_exceeded("cancelled at its deadline");
+        }
         reply
     }
 
@@ -127,6 +133,12 @@ impl Caller {
         }
         if reply.items == 0 { Err(Status::new(Code::Internal, "an answer without an item")) } else { Ok(()) }
     }
+}
+
+/// Whether a call that was cancelled after so long ran into its deadline. Nobody here cancels calls; a server that was
+/// told the deadline may see it pass a moment before the client does, and tonic's own says then that it was cancelled.
+fn at_its_deadline(took: Duration, timeout: Duration) -> bool {
+    took + AHEAD >= timeout
 }
 
 /// Messages of a stream as one request, each behind its length.
@@ -194,5 +206,20 @@ impl Decoder for Raw {
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
         let length = buffer.remaining();
         Ok(Some(buffer.copy_to_bytes(length)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_call_that_was_cancelled_at_its_deadline_ran_into_it() {
+        let timeout = Duration::from_secs(2);
+        for (millis, late) in [(0, false), (1_000, false), (1_990, false), (1_996, true), (2_000, true), (2_300, true)]
+        {
+            assert_eq!(at_its_deadline(Duration::from_millis(millis), timeout), late, "{millis} ms");
+        }
+        assert!(at_its_deadline(Duration::ZERO, Duration::from_millis(1)));
     }
 }
