@@ -45,6 +45,8 @@ pub struct Messages {
     pub complaint: String,
     pub complaint_en: String,
     pub complaint_finding: String,
+    pub beyond: String,
+    pub beyond_finding: String,
     pub emergency: String,
     pub accepted: Vec<String>,
     pub injections: Vec<String>,

@@ -108,6 +108,27 @@ impl Framer {
         }
     }
 
+    /// The findings that a text asks for in the words of the pack's own clauses: those before and behind the word that
+    /// makes it a question and the words for the person, in that order, whatever else is said. Many a quality has no
+    /// name that a lexicon knows without the question around it ("is it thick?").
+    pub fn kept(&self, locale: Locale, text: &str) -> Vec<FindingIx> {
+        let Some((voice, compiled)) = self.voice(locale) else { return Vec::new() };
+        let (child, other, text) = (&voice.subjects.child, &voice.subjects.other, text.to_lowercase());
+        let persons = [child.first.as_slice(), &child.later, &other.first].concat();
+        let stands = |clause: &Clause| {
+            let core = clause.core().into_iter().flat_map(|words| subject::without(&persons, words));
+            let mut core = core.map(str::to_lowercase).peekable();
+            let mut rest = Some(text.as_str());
+            core.peek().is_some()
+                && core.all(|words| {
+                    rest = rest.and_then(|text| text.split_once(&words)).map(|(_, behind)| behind);
+                    rest.is_some()
+                })
+        };
+        let findings = (0..self.pack.findings.len()).map(FindingIx::new);
+        findings.filter(|finding| compiled.clause(*finding).is_some_and(stands)).collect()
+    }
+
     /// Words a question.
     ///
     /// # Errors

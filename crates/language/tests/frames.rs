@@ -61,6 +61,27 @@ fn every_askable_finding_is_asked_by_itself_for_everybody() {
     }
 }
 
+/// Whoever words a question anew is held to the words of its clause, whoever it is about.
+#[test]
+fn every_question_keeps_the_words_of_its_clause() {
+    let framer = framer();
+    for locale in [Locale::Zh, Locale::En] {
+        let (all, mut others) = (askable(framer.pack()), 0);
+        for (at, finding) in all.iter().enumerate() {
+            for subject in SUBJECTS {
+                let asked = std::slice::from_ref(finding);
+                let text = framer.ask(&AskSpec { subject, ..spec(asked, locale, at as u64) }).unwrap().text;
+                let kept = framer.kept(locale, &text);
+                assert!(kept.contains(finding), "{text}");
+                others += kept.len() - 1;
+            }
+        }
+        // What a question names in passing, such as the pain of which it asks where it is.
+        assert!(others < all.len() * SUBJECTS.len() * 2, "{others} findings beside those asked for");
+        assert_eq!(framer.kept(locale, "您今天感觉怎么样？ How are you today?"), []);
+    }
+}
+
 #[test]
 fn every_ambiguity_is_clarified_with_its_candidates_as_answers() {
     let framer = Framer::new(pack());

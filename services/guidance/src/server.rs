@@ -136,9 +136,9 @@ impl GuidanceService for GuidanceServer {
         let mut response = self.ask_now(request)?;
         if let Some(model) = &self.model {
             let (digest, _) = convert::pins(request.pins.as_ref())?;
-            let interpreter = &self.voice(digest)?.interpreter;
+            let Voice { interpreter, framer } = self.voice(digest)?;
             let checked = convert::ask(interpreter.pack(), request)?;
-            model.ask(&Asked { interpreter, request, checked: &checked }, &mut response).await;
+            model.ask(&Asked { interpreter, framer, request, checked: &checked }, &mut response).await;
         }
         Ok(Response::new(response))
     }

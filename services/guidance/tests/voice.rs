@@ -271,6 +271,25 @@ async fn a_question_may_be_worded_anew_where_it_reads_back_the_same() {
     assert!(worded >= 6, "{worded} of 12");
 }
 
+/// Many a quality has no name without the question around it.
+#[tokio::test]
+async fn a_question_that_the_lexicon_does_not_read_is_worded_anew_in_the_words_of_its_clause() {
+    let readable = |f: &&Finding| {
+        let asked = f.ask.as_ref().map(|ask| ask.text(wenzhen_pack::Locale::En).to_owned()).unwrap_or_default();
+        interpreter().mentions(&format!("{asked}?")).contains(&pack().finding(&f.id).unwrap())
+    };
+    let unread: Vec<Finding> = pack().findings.iter().filter(|f| f.askable() && !readable(f)).cloned().collect();
+    let mut worded = 0;
+    for finding in &unread {
+        let (response, frame) = ask(finding, |frame| Script::Say(format!("Tell me please, {frame}"))).await;
+        worded += usize::from(response.text == format!("Tell me please, {frame}"));
+        let (response, frame) = ask(finding, |_| Script::Say("Tell me please, is it so?".into())).await;
+        assert_eq!(response.text, frame);
+    }
+    // The others name a condition, which no model may do.
+    assert!(worded * 4 >= unread.len() * 3, "{worded} of {}", unread.len());
+}
+
 #[tokio::test]
 async fn a_question_that_asks_something_else_gives_way_to_the_frame() {
     let (finding, other) = (&readable()[0], &readable()[1]);

@@ -18,6 +18,19 @@ pub struct Clause {
     pub parts: Parts,
 }
 
+impl Clause {
+    /// The clause without the word that makes it a question.
+    pub fn core(&self) -> [&str; 2] {
+        match &self.parts {
+            Parts::Marker(parts) => parts.around(),
+            Parts::Head(openings) => {
+                let opening = openings.first().copied().unwrap_or(0);
+                [self.text.get(opening..).unwrap_or(&self.text).trim_start(), ""]
+            }
+        }
+    }
+}
+
 /// The parts of a clause.
 #[derive(Debug)]
 pub enum Parts {

@@ -25,6 +25,11 @@ impl Parts {
         first.unwrap_or_else(|| Self { topic: clause.to_owned(), marker: None, rest: String::new() })
     }
 
+    /// What stands before and behind the marker.
+    pub fn around(&self) -> [&str; 2] {
+        [&self.topic, &self.rest]
+    }
+
     /// The marker of the clause.
     pub fn marker<'g>(&self, grammar: &'g MarkerGrammar) -> Option<&'g Marker> {
         grammar.markers.get(self.marker?)

@@ -15,6 +15,8 @@ use crate::{End, Engine, Error, Event, Finish, Generation, Model, Outcome, Reque
 pub enum Script {
     /// Says this, a character a token, up to a stop string or `max_tokens`.
     Say(String),
+    /// Says this once that is true.
+    SayWhen(watch::Receiver<bool>, String),
     /// Says this, then fails.
     Fail(String, Error),
     /// Says this, then hangs until it is cancelled or the deadline comes.
@@ -158,6 +160,12 @@ impl Speaker {
         self.state.lock().prompt_tokens += u64::from(self.usage.prompt_tokens);
         let (text, then) = match self.script.clone() {
             Script::Say(text) => (text, None),
+            Script::SayWhen(mut when, text) => {
+                if when.wait_for(|when| *when).await.is_err() {
+                    return Outcome::Cancelled;
+                }
+                (text, None)
+            }
             Script::Fail(text, error) => (text, Some(Outcome::Failed(error))),
             Script::Stall(text) => (text, Some(Outcome::Cancelled)),
             Script::Refuse(error) => return Outcome::Failed(error),

@@ -1,7 +1,9 @@
-//! A question in a model's words. It must say exactly what the frame would have asked, as our own lexicon reads it.
+//! A question in a model's words. It must say exactly what the frame would have asked, as our own lexicon reads it or in
+//! the words of the pack's clause.
 
 use wenzhen_facts::{ViolationKind, split};
 use wenzhen_language::Interpreter;
+use wenzhen_language::frames::Framer;
 use wenzhen_pack::prompts::fill;
 use wenzhen_pack::{FindingIx, Locale, Pack};
 use wenzhen_proto::clinical::v1::{Agent, Draft};
@@ -18,6 +20,7 @@ const MOST_CHARS: usize = 240;
 /// What is asked.
 pub(crate) struct Asked<'a> {
     pub(crate) interpreter: &'a Interpreter,
+    pub(crate) framer: &'a Framer,
     pub(crate) request: &'a AskRequest,
     pub(crate) checked: &'a convert::Ask,
 }
@@ -27,7 +30,7 @@ impl Model {
     pub(crate) async fn ask(&self, asked: &Asked<'_>, response: &mut AskResponse) {
         let pack = asked.interpreter.pack();
         let Some(checks) = self.checks(pack) else { return };
-        let framed = asked.interpreter.mentions(&response.text);
+        let framed = asked.named(&response.text);
         let wording = Wording { asked, checks, framed: &framed };
         // What cannot be read back from the frame's own words cannot be checked in others.
         if asked.checked.findings.is_empty() || !wording.sound(&response.text) {
@@ -53,6 +56,13 @@ impl Model {
 }
 
 impl Asked<'_> {
+    /// The findings that a wording names, by the lexicon or in the words of the pack's clauses.
+    fn named(&self, text: &str) -> Vec<FindingIx> {
+        let mut named = self.interpreter.mentions(text);
+        named.extend(self.framer.kept(self.checked.locale, text));
+        named
+    }
+
     fn exchange(&self, question: &str) -> Option<Exchange> {
         let pack = self.interpreter.pack();
         let prompt = &pack.prompts.as_ref()?.tasks(self.checked.locale)?.ask;
@@ -83,7 +93,7 @@ fn label(pack: &Pack, finding: FindingIx, locale: Locale) -> &str {
 struct Wording<'a> {
     asked: &'a Asked<'a>,
     checks: &'a Checks,
-    /// What the frame's words mention.
+    /// What the frame's words name.
     framed: &'a [FindingIx],
 }
 
@@ -105,9 +115,8 @@ impl Wording<'_> {
     }
 
     fn exact(&self, text: &str) -> bool {
-        let mentioned = self.asked.interpreter.mentions(text);
-        let wanted = &self.asked.checked.findings;
-        wanted.iter().all(|finding| mentioned.contains(finding))
-            && mentioned.iter().all(|finding| wanted.contains(finding) || self.framed.contains(finding))
+        let (named, wanted) = (self.asked.named(text), &self.asked.checked.findings);
+        wanted.iter().all(|finding| named.contains(finding))
+            && named.iter().all(|finding| wanted.contains(finding) || self.framed.contains(finding))
     }
 }

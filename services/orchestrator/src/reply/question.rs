@@ -90,7 +90,8 @@ async fn word(material: &Material<'_>, composer: &mut Composer<'_>) -> Result<As
     };
     let mut client = scene.agents.guidance.clone();
     let budget = scene.agents.budgets.ask;
-    let work = call(Agent::Guidance, budget, client.ask(scene.request(request.clone(), budget)));
+    let asked = async |request| call(Agent::Guidance, budget, client.ask(scene.request(request, budget))).await;
+    let work = scene.ahead.words(request.clone(), asked);
     match composer.out().during(Stage::Asking, work).await {
         Ok(worded) => Ok(worded),
         Err(why) => {

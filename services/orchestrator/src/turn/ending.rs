@@ -123,7 +123,7 @@ impl Runner {
 }
 
 /// Words, guards and streams the reply to a decision.
-async fn word(
+pub(super) async fn word(
     scene: &Scene<'_>,
     (before, after): (&State, &State),
     decided: &Decided,

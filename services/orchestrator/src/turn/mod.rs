@@ -10,6 +10,8 @@
 //!
 //! A turn that was cut off goes on where it stopped when its message is sent again.
 
+mod ahead;
+mod anticipation;
 mod ending;
 mod person;
 mod photo;
@@ -36,6 +38,7 @@ use crate::state::{Stage, State, Turn};
 use crate::store::StoreError;
 use crate::{Agents, Error, Knowledge, agents};
 
+pub(crate) use ahead::Ahead;
 pub(crate) use ending::{close, raised};
 pub(crate) use photo::Photo;
 pub(crate) use thinking::Basis;
@@ -54,6 +57,13 @@ pub(crate) struct Message {
     pub seen_version: Option<u64>,
 }
 
+impl Message {
+    /// Words alone.
+    fn of(text: &str) -> Self {
+        Self { id: String::new(), text: text.to_owned(), expected_version: None, seen_version: None }
+    }
+}
+
 /// Everything that a turn needs.
 pub(crate) struct Runner {
     pub sessions: Arc<Sessions>,
@@ -67,6 +77,8 @@ pub(crate) struct Scene<'a> {
     pub agents: &'a Agents,
     pub number: u32,
     pub priority: Priority,
+    /// What was asked in this turn.
+    pub ahead: Arc<Ahead>,
 }
 
 impl Scene<'_> {
@@ -110,7 +122,7 @@ impl Runner {
     /// not keep the turn from being recorded. The lock is given back before the last update: whoever
     /// has that may send the next message.
     pub(crate) async fn run(
-        &self,
+        self: &Arc<Self>,
         lock: Lock,
         basis: Basis,
         (message, heard): (&Message, Heard),
@@ -122,7 +134,7 @@ impl Runner {
     }
 
     async fn attempt(
-        &self,
+        self: &Arc<Self>,
         lock: Lock,
         basis: Basis,
         (message, heard): (&Message, Heard),
@@ -131,7 +143,8 @@ impl Runner {
         let state = basis.state();
         let knowledge = self.sessions.knowledge(state)?.clone();
         let priority = heard.priority;
-        let scene = |number| Scene { knowledge: &knowledge, agents: &self.agents, number, priority };
+        let (agents, ahead) = (&self.agents, Arc::default());
+        let scene = |number| Scene { knowledge: &knowledge, agents, number, priority, ahead };
         match state.turn_of(&message.id).cloned() {
             Some(turn) if *turn.text_sha256 != sha256(message.text.as_bytes()) => Err(Error::MessageReused),
             Some(turn) => self.again(&scene(turn.number), lock, &basis, (&turn, message, heard), out).await,
@@ -145,7 +158,7 @@ impl Runner {
 
     /// The same message again: replay what happened, or go on where the turn was cut off.
     async fn again(
-        &self,
+        self: &Arc<Self>,
         scene: &Scene<'_>,
         lock: Lock,
         basis: &Basis,

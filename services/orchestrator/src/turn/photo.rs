@@ -44,7 +44,8 @@ impl Runner {
         out: &Updates,
     ) -> Result<PhotoReading, Error> {
         let knowledge = self.sessions.knowledge(&state)?.clone();
-        let scene = |number| Scene { knowledge: &knowledge, agents: &self.agents, number, priority: Priority::Ongoing };
+        let (agents, priority, ahead) = (&self.agents, Priority::Ongoing, Arc::default());
+        let scene = |number| Scene { knowledge: &knowledge, agents, number, priority, ahead };
         match state.turn_of(&photo.message.id).cloned() {
             Some(turn) if *turn.text_sha256 != photo.sha256 => Err(Error::MessageReused),
             Some(turn) => self.photo_again(&scene(turn.number), lock, &state, (&turn, photo), out).await,

@@ -1,5 +1,6 @@
 //! The graph's opinion on everything recorded so far.
 
+use wenzhen_proto::clinical::v1::Observation;
 use wenzhen_proto::kg::v1::{AdvanceRequest, Case, Observer, Strategy};
 use wenzhen_proto::orchestrator::v1::event::Kind;
 use wenzhen_proto::orchestrator::v1::{DecisionInputs, Stage};
@@ -33,7 +34,8 @@ pub(super) async fn advance(
         max_findings: FINDINGS,
         max_shown_findings: if takes { SHOWN } else { 0 },
     };
-    let (scored, repinned) = out.during(Stage::Scoring, repin::advance(scene, request)).await;
+    let asked = scene.ahead.score(request, async |request| repin::advance(scene, request).await);
+    let (scored, repinned) = out.during(Stage::Scoring, asked).await;
     match scored {
         Ok(scored) => {
             inputs.ranked = scored.ranked;
@@ -59,7 +61,7 @@ fn case(scene: &Scene<'_>, state: &State, inputs: &DecisionInputs) -> Case {
     let asked_finding_ids = state.asked.iter().map(ToString::to_string).chain(over).collect();
     Case {
         pins: Some(state.pins()),
-        observations: recorder::current(pack, &record).cloned().collect(),
+        observations: recorder::current(pack, &record).map(scored).collect(),
         asked_finding_ids,
         round: state.rounds,
         seed: state.started.seed,
@@ -67,6 +69,11 @@ fn case(scene: &Scene<'_>, state: &State, inputs: &DecisionInputs) -> Case {
         strategy: strategy(&state.started.strategy) as i32,
         observer: Observer::Patient as i32,
     }
+}
+
+/// What the graph reads of an observation. Without the rest, two readings that differ in that alone are the same case.
+fn scored(observation: &Observation) -> Observation {
+    Observation { span: None, duration_days: None, severity: 0, value: None, ..observation.clone() }
 }
 
 /// The strategy of a name; unset for the pack's default.

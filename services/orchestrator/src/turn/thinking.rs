@@ -48,7 +48,7 @@ impl Runner {
     /// where they take longer, or there is danger, it goes first and on its own. Where the basis does not hold, nothing
     /// is recorded and the lock is given back with what does.
     pub(super) async fn think(
-        &self,
+        self: &Arc<Self>,
         scene: &Scene<'_>,
         lock: Lock,
         basis: &Basis,
@@ -60,6 +60,7 @@ impl Runner {
         // Before anything that may fail or take time: the store may be away.
         out.urgency(danger).await;
         let said = understanding::Said { text, locale: words.locale };
+        let _going_ahead = self.anticipate(scene, before, (said, &words));
         let understood = understanding::understand(scene, before, (said, words), out);
         tokio::pin!(understood);
         let at_once = tokio::time::timeout(patience, &mut understood);

@@ -17,6 +17,7 @@ use crate::topic::MEANING;
 use crate::{Knowledge, policy, recorder};
 
 /// What rules alone read in the words, before any model.
+#[derive(Clone)]
 pub(super) struct Words {
     cue_ids: Vec<String>,
     topic: String,
@@ -154,12 +155,23 @@ pub(super) async fn understand(
 
 /// What guidance reads in the words, or the orchestrator itself where guidance is away.
 async fn read(scene: &Scene<'_>, state: &State, said: Said<'_>, out: &Updates) -> DecisionInputs {
-    let mut degraded = Vec::new();
-    let interpreted = out.during(Stage::Interpreting, interpret(scene, state, said)).await;
-    let mut read = interpreted.unwrap_or_else(|why| {
-        degraded.push(why);
-        fallback(scene, state, said)
-    });
+    match out.during(Stage::Interpreting, interpret(scene, state, said)).await {
+        Ok(read) => completed(scene, state, said, read),
+        Err(why) => {
+            let mut inputs = by_rule(scene, state, said);
+            inputs.degraded.push(why);
+            inputs
+        }
+    }
+}
+
+/// What the orchestrator itself reads in the words.
+pub(super) fn by_rule(scene: &Scene<'_>, state: &State, said: Said<'_>) -> DecisionInputs {
+    completed(scene, state, said, fallback(scene, state, said))
+}
+
+/// What was read, with what only makes sense to who knows what was asked.
+fn completed(scene: &Scene<'_>, state: &State, said: Said<'_>, mut read: InterpretResponse) -> DecisionInputs {
     let mut agreed_to_photograph = false;
     if let Some(question) = &state.question {
         if !question.ambiguity_id.is_empty() {
@@ -170,7 +182,6 @@ async fn read(scene: &Scene<'_>, state: &State, said: Said<'_>, out: &Updates) -
         agreed_to_photograph = super::person::agrees(scene.knowledge, field, words, &read);
         super::person::complete(scene.knowledge, field, words, &mut read);
     }
-    degraded.extend(read.degraded);
     DecisionInputs {
         locale: from_locale(said.locale) as i32,
         intent: read.intent,
@@ -181,7 +192,7 @@ async fn read(scene: &Scene<'_>, state: &State, said: Said<'_>, out: &Updates) -
         agreed_to_photograph,
         explain_finding_ids: read.explain_finding_ids,
         explain_condition_ids: read.explain_condition_ids,
-        degraded,
+        degraded: read.degraded,
         versions: made_by(Agent::Guidance, read.pins).into_iter().collect(),
         ..DecisionInputs::default()
     }

@@ -30,6 +30,11 @@ impl Updates {
         Self { sender, shown: Mutex::default(), told: Mutex::default(), held: Mutex::default() }
     }
 
+    /// Nobody listens.
+    pub(super) fn unheard() -> Self {
+        Self::new(mpsc::channel(1).0)
+    }
+
     /// From now on nothing is seen before [`Self::let_go`] is called.
     pub(crate) fn hold(&self) {
         self.held.lock().get_or_insert_default();
