@@ -17,6 +17,7 @@ use crate::auth::sha256;
 use crate::knowledge::Library;
 use crate::state::State;
 use crate::store::{Append, ConsultationId, PendingSummary, Store, StoreError, Summary};
+use crate::turn::ScoredCase;
 use crate::{Error, Knowledge};
 
 /// States kept in memory (some 6 KiB each); the others are folded from their events when next needed. Of a store that
@@ -27,6 +28,8 @@ const CACHED_ALONE: usize = 131_072;
 /// Events read at once.
 const PAGE: usize = 1000;
 const SECONDS_A_DAY: i64 = 86_400;
+/// Last scored cases in memory, some 6 KiB each; of others the graph is asked again.
+const CASES: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// All consultations of this process.
 pub(crate) struct Sessions {
@@ -39,6 +42,7 @@ pub(crate) struct Sessions {
 /// States in memory.
 struct Cache {
     states: LruCache<ConsultationId, Cached>,
+    cases: LruCache<ConsultationId, Arc<ScoredCase>>,
     /// Deletions so far: what was read before one may be what was deleted.
     deletions: u64,
 }
@@ -102,7 +106,7 @@ impl Sessions {
     pub(crate) fn new(store: Arc<dyn Store>, library: Library) -> Self {
         let cached = if store.shared() { CACHED_SHARED } else { CACHED_ALONE };
         let capacity = NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN);
-        let cache = Cache { states: LruCache::new(capacity), deletions: 0 };
+        let cache = Cache { states: LruCache::new(capacity), cases: LruCache::new(CASES), deletions: 0 };
         Self { store, library, cache: Mutex::new(cache), busy: Mutex::default() }
     }
 
@@ -149,6 +153,19 @@ impl Sessions {
     /// What this process last saw of a consultation, which may be behind.
     pub(crate) fn known(&self, id: ConsultationId) -> Option<Arc<State>> {
         self.cache.lock().states.peek(&id).map(|cached| cached.state.clone())
+    }
+
+    /// The last case that the graph scored for a consultation.
+    pub(crate) fn scored(&self, id: ConsultationId) -> Option<Arc<ScoredCase>> {
+        self.cache.lock().cases.get(&id).cloned()
+    }
+
+    /// Keeps the last scored case of a consultation that is in memory: one that was deleted is not.
+    pub(crate) fn keep_scored(&self, id: ConsultationId, case: Option<Arc<ScoredCase>>) {
+        let mut cache = self.cache.lock();
+        if let Some(case) = case.filter(|_| cache.states.contains(&id)) {
+            cache.cases.put(id, case);
+        }
     }
 
     fn forget(&self, id: ConsultationId) {
@@ -266,6 +283,7 @@ impl Sessions {
         // Only now: whoever reads meanwhile may still find it.
         cache.deletions += 1;
         cache.states.pop(&lock.id);
+        cache.cases.pop(&lock.id);
         Ok(deleted?)
     }
 

@@ -1,7 +1,8 @@
 //! Answers of agents that are asked for before it is certain that they will be needed.
 //!
 //! An agent's answer depends on nothing but the request. So whoever asks the same in one turn, be it in anticipation
-//! ([`super::anticipation`]) or in earnest, shares one call and its outcome.
+//! ([`super::anticipation`]) or in earnest, shares one call and its outcome; and where nothing was said that is new to
+//! the graph, what it answered in the turn before is its answer.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,9 +17,14 @@ use wenzhen_proto::orchestrator::v1::Repinned;
 /// What came of scoring, and what is to go on record where the consultation was pinned anew.
 pub(crate) type Scored = (Result<AdvanceResponse, Degradation>, Option<Repinned>);
 
+/// A case as the graph was asked for it, and its answer.
+pub(crate) type ScoredCase = (AdvanceRequest, AdvanceResponse);
+
 /// What one turn asks of the graph, and of guidance for the words of a question.
 #[derive(Default)]
 pub(crate) struct Ahead {
+    /// The last case of the consultation.
+    last: Mutex<Option<Arc<ScoredCase>>>,
     score: Once<AdvanceRequest, Scored>,
     words: Once<AskRequest, Result<AskResponse, Degradation>>,
     /// Who anticipates; to be stopped once the turn takes another course.
@@ -49,13 +55,31 @@ impl Ahead {
         let _ = self.anticipation.set(task);
     }
 
+    /// Nothing was asked yet; this was the last case that the graph scored in the consultation.
+    pub(super) fn after(last: Option<Arc<ScoredCase>>) -> Self {
+        Self { last: Mutex::new(last), ..Self::default() }
+    }
+
+    /// The last case that was scored.
+    pub(super) fn last(&self) -> Option<Arc<ScoredCase>> {
+        self.last.lock().clone()
+    }
+
     /// The graph's answer.
     pub(super) async fn score(
         &self,
         request: AdvanceRequest,
         ask: impl AsyncFnOnce(AdvanceRequest) -> Scored,
     ) -> Scored {
-        self.shared(self.score.place(&request), request, ask).await
+        if let Some(last) = self.last().filter(|last| last.0 == request) {
+            return (Ok(last.1.clone()), None);
+        }
+        let scored = self.shared(self.score.place(&request), request.clone(), ask).await;
+        // What was scored with other weights than it was asked for is no answer to this request.
+        if let (Ok(answer), None) = &scored {
+            *self.last.lock() = Some(Arc::new((request, answer.clone())));
+        }
+        scored
     }
 
     /// The words of a question.
@@ -88,6 +112,8 @@ impl Ahead {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use wenzhen_proto::kg::v1::Case;
+
     use super::*;
 
     fn request(seed: u64) -> AskRequest {
@@ -116,6 +142,33 @@ mod tests {
             assert_eq!(asked(&ahead, seed, &calls).await, one);
             assert_eq!(calls.load(Ordering::Relaxed), 1);
         }
+    }
+
+    #[tokio::test]
+    async fn a_case_that_was_scored_last_is_not_scored_again() {
+        let calls = AtomicUsize::new(0);
+        let repinned = AtomicUsize::new(0);
+        let score = async |ahead: &Ahead, round: u32| {
+            let case = Some(Case { round, ..Case::default() });
+            let ask = async |request: AdvanceRequest| {
+                calls.fetch_add(1, Ordering::Relaxed);
+                let moved = repinned.load(Ordering::Relaxed) > 0;
+                let reason = i32::try_from(request.case.unwrap_or_default().round).unwrap();
+                (Ok(AdvanceResponse { reason, ..AdvanceResponse::default() }), moved.then(Repinned::default))
+            };
+            ahead.score(AdvanceRequest { case, ..AdvanceRequest::default() }, ask).await.0.unwrap().reason
+        };
+        let first = Ahead::default();
+        assert_eq!(score(&first, 1).await, 1);
+        let second = Ahead::after(first.last());
+        assert_eq!((score(&second, 1).await, calls.load(Ordering::Relaxed)), (1, 1));
+        assert_eq!((score(&second, 2).await, calls.load(Ordering::Relaxed)), (2, 2));
+        let third = Ahead::after(second.last());
+        assert_eq!((score(&third, 1).await, calls.load(Ordering::Relaxed)), (1, 3), "only the last");
+        repinned.store(1, Ordering::Relaxed);
+        let fourth = Ahead::after(third.last());
+        score(&fourth, 5).await;
+        assert_eq!((score(&Ahead::after(fourth.last()), 5).await, calls.load(Ordering::Relaxed)), (5, 5));
     }
 
     #[tokio::test]

@@ -116,6 +116,7 @@ impl Runner {
     ) {
         let kind = decided.decision.as_ref().map_or(DecisionKind::Unspecified, Decision::kind);
         self.metrics.answered(kind, &replied.degraded);
+        self.sessions.keep_scored(lock.id(), scene.ahead.last());
         drop(lock);
         out.let_go().await;
         close(out, last, scene.number, decided, replied, false).await;

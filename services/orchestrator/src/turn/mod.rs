@@ -38,7 +38,7 @@ use crate::state::{Stage, State, Turn};
 use crate::store::StoreError;
 use crate::{Agents, Error, Knowledge, agents};
 
-pub(crate) use ahead::Ahead;
+pub(crate) use ahead::{Ahead, ScoredCase};
 pub(crate) use ending::{close, raised};
 pub(crate) use photo::Photo;
 pub(crate) use thinking::Basis;
@@ -143,7 +143,7 @@ impl Runner {
         let state = basis.state();
         let knowledge = self.sessions.knowledge(state)?.clone();
         let priority = heard.priority;
-        let (agents, ahead) = (&self.agents, Arc::default());
+        let (agents, ahead) = (&self.agents, Arc::new(Ahead::after(self.sessions.scored(lock.id()))));
         let scene = |number| Scene { knowledge: &knowledge, agents, number, priority, ahead };
         match state.turn_of(&message.id).cloned() {
             Some(turn) if *turn.text_sha256 != sha256(message.text.as_bytes()) => Err(Error::MessageReused),

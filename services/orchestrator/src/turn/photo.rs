@@ -11,7 +11,7 @@ use wenzhen_proto::vision::v1::classify_tongue_request::Part;
 use wenzhen_proto::vision::v1::{ClassifyTongueRequest, ClassifyTongueResponse, ImageHeader, MediaType};
 use wenzhen_service::Priority;
 
-use super::{Message, Runner, Scene, Updates, refuse_late, replayed, scoring};
+use super::{Ahead, Message, Runner, Scene, Updates, refuse_late, replayed, scoring};
 use crate::agents::{call, degradation};
 use crate::error::PhotoRefusal;
 use crate::knowledge::from_locale;
@@ -44,7 +44,8 @@ impl Runner {
         out: &Updates,
     ) -> Result<PhotoReading, Error> {
         let knowledge = self.sessions.knowledge(&state)?.clone();
-        let (agents, priority, ahead) = (&self.agents, Priority::Ongoing, Arc::default());
+        let (agents, priority) = (&self.agents, Priority::Ongoing);
+        let ahead = Arc::new(Ahead::after(self.sessions.scored(lock.id())));
         let scene = |number| Scene { knowledge: &knowledge, agents, number, priority, ahead };
         match state.turn_of(&photo.message.id).cloned() {
             Some(turn) if *turn.text_sha256 != photo.sha256 => Err(Error::MessageReused),
