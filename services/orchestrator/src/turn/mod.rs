@@ -13,6 +13,7 @@
 mod ending;
 mod person;
 mod photo;
+mod qualified;
 mod replayed;
 mod scoring;
 mod thinking;

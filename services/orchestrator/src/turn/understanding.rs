@@ -160,6 +160,7 @@ async fn read(scene: &Scene<'_>, state: &State, said: Said<'_>, out: &Updates) -
         degraded.push(why);
         fallback(scene, state, said)
     });
+    super::qualified::settle(&scene.knowledge.pack, state, scene.number, &mut read);
     let mut agreed_to_photograph = false;
     if let Some(question) = &state.question {
         if !question.ambiguity_id.is_empty() {
