@@ -200,6 +200,16 @@ impl Builder {
         Automaton::new(&patterns, |_| true)
     }
 
+    /// Words for worse and better.
+    pub(crate) fn course(&mut self, tables: &[Table]) -> Result<Automaton, LanguageError> {
+        let all = tables.iter().flat_map(|t| {
+            let worse = t.course.worse.iter().map(|word| (word, Class::SevereAfter));
+            worse.chain(t.course.better.iter().map(|word| (word, Class::MildAfter)))
+        });
+        let patterns = all.map(|(word, class)| (self.units(word), Kind::Word(class))).collect();
+        Automaton::new(&patterns, |_| true)
+    }
+
     /// Per finding, of what a short answer about it speaks: the things that the pack names for it or
     /// what is above it, else the names of what is above all; and those things alone.
     pub(crate) fn topics(&mut self, pack: &Pack) -> (Vec<Vec<Pattern>>, Vec<Vec<Pattern>>) {

@@ -43,6 +43,10 @@ pub(crate) fn resolve(
     clause: &Clause,
     focus: Focus<'_>,
 ) -> Option<Vec<Token>> {
+    // Who does not mind says nothing of what is named.
+    if tokens.iter().any(|t| t.kind.is(Class::Refuse)) {
+        return None;
+    }
     let (start, end) = remainder(units, tokens, clause)?;
     // `丙甲，乙少`: the word behind may belong to the name.
     let longer = tokens.iter().find(|t| t.start == end && t.end - end <= 2).map(|t| t.end);

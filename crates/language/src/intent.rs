@@ -16,6 +16,8 @@ pub(crate) struct Signs {
     pub answers: bool,
     /// Tells an age, a sex or the like.
     pub tells: bool,
+    /// Tells for how long, or when it is worse or better.
+    pub course: bool,
     /// Has words beside those of grammar, and none of them is of the field or of a consultation.
     pub foreign: bool,
 }
@@ -65,7 +67,7 @@ pub(crate) fn decide(
     if signs.corrects {
         return Intent::Correction;
     }
-    if signs.tells {
+    if signs.tells || signs.course {
         return Intent::Report;
     }
     if has(Class::Greeting) {

@@ -109,6 +109,8 @@ pub(crate) struct Lexicon {
     pub(crate) substances: Automaton,
     /// Words of a consultation that name no finding.
     pub(crate) dialogue: Automaton,
+    /// Words for worse and better.
+    pub(crate) course: Automaton,
     pub(crate) all: Automaton,
     pub(crate) medical: Automaton,
 }
@@ -159,6 +161,7 @@ impl Lexicon {
         let verbs = tables.iter().flat_map(|t| &t.stands_for.verbs);
         let stands_for = verbs.map(|verb| builder.units(verb)).collect();
         let dialogue = builder.dialogue(&tables)?;
+        let course = builder.course(&tables)?;
         let substances = builder.substances(pack, &tables)?;
         let measured = (0..pack.findings.len()).map(FindingIx::new);
         let measured = measured.filter(|f| pack.findings.get(f.at()).is_some_and(|f| f.measure.is_some())).collect();
@@ -189,6 +192,7 @@ impl Lexicon {
             normal,
             substances,
             dialogue,
+            course,
             all,
             medical,
         })

@@ -18,6 +18,7 @@ mod brief;
 mod clause;
 mod compile;
 mod context;
+mod course;
 mod ellipsis;
 mod error;
 pub mod frames;

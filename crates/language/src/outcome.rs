@@ -48,6 +48,7 @@ impl Reader<'_> {
             may_correct,
             answers: answered || observations.iter().any(|o| o.answers_question),
             tells: context != ContextFacts::default(),
+            course: self.course,
             foreign: self.foreign(units) && !self.clauses.iter().any(|read| read.clause.mood.meaning),
         };
         let refused = refuses && observations.is_empty();

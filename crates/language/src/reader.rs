@@ -4,6 +4,7 @@ use wenzhen_pack::{FindingIx, Locale, Pack, State};
 
 use crate::answer::{self, Bare, Scope};
 use crate::clause::{self, Clause};
+use crate::course::{self, Course};
 use crate::ellipsis::{self, Focus};
 use crate::lexicon::{Kind, Lexicon, Pattern};
 use crate::normal;
@@ -48,6 +49,8 @@ pub(crate) struct Reader<'a> {
     pub answered: bool,
     /// The speaker is known to be the patient.
     pub of_self: bool,
+    /// The course was told of, without a finding.
+    pub course: bool,
     /// How often the words were put beside something to be read again.
     pub depth: usize,
     carry: Carry,
@@ -104,6 +107,7 @@ impl<'a> Reader<'a> {
             deny_rest: false,
             answered: false,
             of_self: false,
+            course: false,
             depth: 0,
             carry: Carry::default(),
             topic: None,
@@ -146,7 +150,9 @@ impl<'a> Reader<'a> {
         self.take(said);
         self.measures(&readings, &clause, index, supposed, before);
         let measured = self.drafts.len() > before;
-        if empty && !measured && !supposed {
+        let course = course::read(self.lexicon, units, tokens, &clause);
+        self.course |= course.is_some();
+        if empty && !measured && !supposed && course.is_none() {
             self.bare(&reading, was_about);
         }
         let all_covered = residue(units, tokens, clause.units.start, clause.units.end) == 0
@@ -170,7 +176,9 @@ impl<'a> Reader<'a> {
         let resolved = self.resolve(units, tokens, clause);
         let own = resolved.as_deref().unwrap_or(tokens);
         let last = self.drafts.get(self.last..).and_then(<[Draft]>::last).map(|d| d.finding);
-        let completed = self.completed(units, own, clause, last);
+        // What makes it better is none of the things that make it worse.
+        let eases = course::read(self.lexicon, units, own, clause) == Some(Course::Better);
+        let completed = (!eases).then(|| self.completed(units, own, clause, last)).flatten();
         let answers = completed.is_some() && !self.asked.is_empty();
         let more = completed.or_else(|| self.qualified(units, own, clause));
         clause.mood.medical |= more.is_some();
@@ -234,8 +242,9 @@ impl<'a> Reader<'a> {
         units: &[Unit],
         spoken_of: Option<(usize, usize)>,
     ) -> Option<FindingIx> {
-        let candidates = &self.pack.ambiguities.get(ambiguity)?.candidates;
-        let mut asked = self.asked.iter().copied().filter(|f| candidates.contains(f));
+        let saying = self.pack.ambiguities.get(ambiguity)?;
+        let candidates = &saying.candidates;
+        let mut asked = self.asked.iter().copied().filter(|f| candidates.contains(f) && !saying.illness);
         if let (Some(only), None) = (asked.next(), asked.next()) {
             return Some(only);
         }
@@ -317,6 +326,7 @@ impl<'a> Reader<'a> {
                     let own = self.drafts.get_mut(self.last..).unwrap_or_default();
                     let open = own.iter_mut().take(NEAR).filter(|d| d.duration.is_none());
                     let given = open.map(|d| (d.duration, d.bare) = (Some(days), false)).count() > 0;
+                    self.course |= !given;
                     if !given && !self.asked.is_empty() && self.drafts.is_empty() && self.whole.is_none() {
                         self.answer_with_time(days, reading, answers);
                     }

@@ -138,6 +138,7 @@ pub(crate) struct Table {
     pub whether: Whether,
     pub normal: Normal,
     pub dialogue: Dialogue,
+    pub course: Course,
     pub units: BTreeMap<String, f32>,
     pub times: BTreeMap<String, f32>,
     pub ages: BTreeMap<String, f32>,
@@ -225,6 +226,13 @@ pub(crate) struct Normal {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Dialogue {
     pub words: Vec<String>,
+}
+
+/// How it is said that something is worse or better.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Course {
+    pub worse: Vec<String>,
+    pub better: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

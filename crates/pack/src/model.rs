@@ -294,6 +294,10 @@ pub struct Ambiguity {
     pub candidates: Vec<FindingIx>,
     /// The clause that asks which.
     pub ask: Localized<String>,
+    /// It names an illness: whoever says that they have it has not said which of its signs are there.
+    pub illness: bool,
+    /// It says more of something that is there (`worse after meals`): the candidate whose parent is on record is meant.
+    pub qualifies: bool,
 }
 
 /// A condition: a disease with its pattern.

@@ -46,6 +46,10 @@ pub struct RawAmbiguity {
     pub sayings: Localized<Vec<String>>,
     pub candidates: Vec<String>,
     pub ask: Localized<String>,
+    #[serde(default)]
+    pub illness: bool,
+    #[serde(default)]
+    pub qualifies: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -50,11 +50,13 @@ pub enum CueRef {
     Female,
     /// `@male`
     Male,
+    /// `@age_under_5_years`
+    AgeUnder5Years,
 }
 
 impl CueRef {
     /// Every context cue with the name that files use.
-    pub const CONTEXT: [(&'static str, Self); 7] = [
+    pub const CONTEXT: [(&'static str, Self); 8] = [
         ("@age_under_3_months", Self::AgeUnder3Months),
         ("@age_under_3_years", Self::AgeUnder3Years),
         ("@age_over_60", Self::AgeOver60),
@@ -62,6 +64,7 @@ impl CueRef {
         ("@pregnant_20w", Self::Pregnant20Weeks),
         ("@female", Self::Female),
         ("@male", Self::Male),
+        ("@age_under_5_years", Self::AgeUnder5Years),
     ];
 
     /// The context cue written as `name` (with its `@`).

@@ -19,11 +19,15 @@ use crate::topic::WHY_ASKED;
 const MISUNDERSTOOD_LIMIT: u32 = 5;
 /// A question that was not answered so often is left for another one.
 const MISUNDERSTOOD_ONCE: u32 = 1;
+/// Questions at the beginning that may be for signs of danger.
+const PRECAUTIONS: u32 = 2;
 /// Questions for findings before a diagnosis, however clear the opening: it asks before it answers.
 const LEAST_ROUNDS: u32 = 2;
 
 /// Reason of a question that takes the place of one that got no usable answer.
 pub const MOVED_ON: &str = "moved_on";
+/// Reason of a redirection after words that were understood and answered nothing.
+pub const NOTED: &str = "noted";
 /// The field of the person that asks for age and sex.
 pub const AGE_SEX: &str = "age_sex";
 /// Reason of a redirection after a photograph.
@@ -180,7 +184,8 @@ impl Turn<'_> {
             Intent::Unclear | Intent::Unspecified | Intent::Report if self.feels() => {
                 return Some(decision(DecisionKind::Redirect, "felt"));
             }
-            Intent::Unclear | Intent::Unspecified | Intent::Report => "unclear",
+            Intent::Report => NOTED,
+            Intent::Unclear | Intent::Unspecified => "unclear",
             Intent::Refuses | Intent::Answer | Intent::Correction | Intent::AsksDiagnosis | Intent::WantsStop => {
                 return None;
             }
@@ -190,7 +195,7 @@ impl Turn<'_> {
 
     /// The question again; once it has failed, another one; in the end, a clinician.
     fn brought_back(&self, reason: &str) -> Decision {
-        if self.before.misunderstood + 1 >= MISUNDERSTOOD_LIMIT {
+        if self.before.misunderstood + 1 >= MISUNDERSTOOD_LIMIT && reason != NOTED {
             return decision(DecisionKind::HandOver, "misunderstood");
         }
         let asked = self.before.question.as_ref().is_some_and(|q| !q.finding_ids.is_empty());
@@ -259,7 +264,7 @@ impl Turn<'_> {
         if self.after.record.is_empty() && self.graph_answers() {
             // Whoever says their age before they are asked for it was understood.
             let told = self.after.patient != self.before.patient;
-            return decision(DecisionKind::Redirect, if told { "noted" } else { "no_complaint" });
+            return decision(DecisionKind::Redirect, if told { NOTED } else { "no_complaint" });
         }
         if let Some(field) = self.ask_person(AGE_SEX) {
             return field;
@@ -267,11 +272,12 @@ impl Turn<'_> {
         if !self.graph_answers() {
             return decision(DecisionKind::Abstain, "no_graph");
         }
-        if self.after.wants_diagnosis {
-            return self.conclude("asked_for");
-        }
+        // Who asks whether it is something grave is asked for the danger signs of it first.
         if let Some(precaution) = self.precaution() {
             return precaution;
+        }
+        if self.after.wants_diagnosis && !self.too_early() {
+            return self.conclude("asked_for");
         }
         let sure = recommendation == Recommendation::Diagnose && self.inputs.reason != Reason::GainVanished as i32;
         if !sure && photo::worth_asking(&self.knowledge.pack, self.before, self.inputs) {
@@ -286,9 +292,16 @@ impl Turn<'_> {
         self.conclude(reason_label(self.inputs.reason))
     }
 
-    /// One question for signs of danger, before any other.
+    /// Whether there is nothing to tell yet to whoever wants to be told, and little has been asked.
+    fn too_early(&self) -> bool {
+        let best = self.after.ranked.first().map_or(0.0, |r| r.score);
+        let weak = best < self.knowledge.pack.manifest.dialogue.abstain_posterior;
+        weak && self.before.rounds < LEAST_ROUNDS && self.may_ask()
+    }
+
+    /// Questions for signs of danger, before any other: one, and one more for what did not fit into it.
     fn precaution(&self) -> Option<Decision> {
-        if self.before.rounds > 0 || self.concluded_before() {
+        if self.before.rounds >= PRECAUTIONS || self.concluded_before() {
             return None;
         }
         let finding_ids = precaution::findings(&self.knowledge.pack, self.after);

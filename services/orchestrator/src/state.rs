@@ -16,7 +16,7 @@ use wenzhen_proto::orchestrator::v1::{
 };
 use wenzhen_proto::vision::v1::Quality;
 
-use crate::policy::MOVED_ON;
+use crate::policy::{MOVED_ON, NOTED};
 use crate::recorder;
 
 /// A concluded consultation counts as over when nothing has happened in it for so long.
@@ -344,7 +344,12 @@ impl State {
             self.context_asked.insert(decision.context_field.clone());
         }
         let reason = decision.reason.as_str();
-        let unheard = matches!(reason, "unclear" | "off_topic" | "later" | "no_complaint");
+        let unheard = match reason {
+            "unclear" | "off_topic" | "later" | "no_complaint" => true,
+            // Understood, but no answer to what was asked.
+            NOTED => self.question.is_some(),
+            _ => false,
+        };
         let lost = decision.kind() == DecisionKind::Redirect && unheard || reason == MOVED_ON;
         self.misunderstood = if lost { self.misunderstood + 1 } else { 0 };
         match decision.kind() {

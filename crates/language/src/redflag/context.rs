@@ -26,6 +26,8 @@ struct Table {
     pregnancy_units: BTreeMap<String, f64>,
     /// Named pieces of the patterns.
     pieces: BTreeMap<String, String>,
+    /// Who has given birth, which is no age of a child.
+    birth: Vec<String>,
     /// The first that matches tells the age in years; group `n`.
     age_years: Vec<String>,
     /// The first that matches tells the age; groups `n` and `unit`.
@@ -60,6 +62,8 @@ enum Fact {
 #[derive(Debug)]
 pub struct ContextPatterns {
     table: Table,
+    /// Words of childbirth.
+    birth: Regex,
     /// All patterns in one automaton; most texts match none.
     any: RegexSet,
     /// The same patterns one by one, in the same order.
@@ -86,15 +90,19 @@ impl ContextPatterns {
             table.pieces.iter().fold(pattern.clone(), |p, (name, piece)| p.replace(&format!("<{name}>"), piece))
         };
         let all = lists.iter().flat_map(|(fact, list)| list.iter().map(|pattern| (*fact, filled(pattern))));
+        let birth: Vec<String> = table.birth.iter().map(filled).collect();
+        let birth = Regex::new(&birth.join("|")).map_err(|e| wrong(e.to_string()))?;
         let each: Result<Vec<_>, _> =
             all.map(|(fact, pattern)| Ok((fact, Regex::new(&pattern).map_err(|e| wrong(e.to_string()))?))).collect();
         let each = each?;
         let any = RegexSet::new(each.iter().map(|(_, regex)| regex.as_str())).map_err(|e| wrong(e.to_string()))?;
-        Ok(Self { any, each, table })
+        Ok(Self { birth, any, each, table })
     }
 
     /// Reads a folded text.
     pub fn read(&self, text: &str) -> ScreenContext {
+        // A separator stands for what is taken out, so that nothing grows together.
+        let text = &*self.birth.replace_all(text, ",");
         let found: Vec<&(Fact, Regex)> = self.any.matches(text).iter().filter_map(|i| self.each.get(i)).collect();
         if found.is_empty() {
             return ScreenContext::default();
@@ -149,6 +157,9 @@ mod tests {
             ("我孙子两个月零五天", Some(2), None, None),
             ("1岁两个月孩子", Some(12), None, None),
             ("孩子哭了两个月", None, None, None),
+            ("刚生完孩子两个月，29岁", Some(348), None, None),
+            ("我刚生完孩子，宝宝两个月", Some(2), None, None),
+            ("I had a baby 2 months ago", None, None, None),
             ("前几天孩子不舒服", None, None, None),
             ("my 6-week-old", Some(1), None, None),
             ("he's 72 years old", Some(864), None, None),

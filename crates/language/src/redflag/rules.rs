@@ -22,16 +22,27 @@ pub fn evaluate(flags: &[(Level, Vec<Vec<CueRef>>)], lit: &BTreeSet<usize>, cont
 }
 
 fn is_lit(cue: CueRef, lit: &BTreeSet<usize>, context: &ScreenContext) -> bool {
-    let age = context.age_months;
-    let weeks = context.pregnancy_weeks.filter(|_| context.pregnant != Some(false));
     match cue {
         CueRef::Cue(i) => lit.contains(&i),
-        CueRef::AgeUnder3Months => age.is_some_and(|months| months < 3),
-        CueRef::AgeUnder3Years => age.is_some_and(|months| months < 3 * MONTHS_PER_YEAR),
-        CueRef::AgeOver60 => age.is_some_and(|months| months >= 60 * MONTHS_PER_YEAR),
-        CueRef::Pregnant => context.pregnant == Some(true) || weeks.is_some(),
-        CueRef::Pregnant20Weeks => weeks.is_some_and(|weeks| weeks >= 20),
-        CueRef::Female => context.sex == Some(Sex::Female),
-        CueRef::Male => context.sex == Some(Sex::Male),
+        of_person => context.holds(of_person),
+    }
+}
+
+impl ScreenContext {
+    /// Whether what a row asks of the person holds; a cue that words or findings light is none of it.
+    pub fn holds(&self, cue: CueRef) -> bool {
+        let younger = |months: u32| self.age_months.is_some_and(|age| age < months);
+        let weeks = self.pregnancy_weeks.filter(|_| self.pregnant != Some(false));
+        match cue {
+            CueRef::Cue(_) => false,
+            CueRef::AgeUnder3Months => younger(3),
+            CueRef::AgeUnder3Years => younger(3 * MONTHS_PER_YEAR),
+            CueRef::AgeUnder5Years => younger(5 * MONTHS_PER_YEAR),
+            CueRef::AgeOver60 => self.age_months.is_some_and(|age| age >= 60 * MONTHS_PER_YEAR),
+            CueRef::Pregnant => self.pregnant == Some(true) || weeks.is_some(),
+            CueRef::Pregnant20Weeks => weeks.is_some_and(|weeks| weeks >= 20),
+            CueRef::Female => self.sex == Some(Sex::Female),
+            CueRef::Male => self.sex == Some(Sex::Male),
+        }
     }
 }

@@ -92,6 +92,7 @@ impl Check {
             let found = if distinct < raw.candidates.len() { "one of them twice".into() } else { distinct.to_string() };
             self.fail(at, "candidates", "two to four different findings", found);
         }
-        Ambiguity { id: raw.id, sayings: raw.sayings, candidates, ask: raw.ask }
+        let RawAmbiguity { id, sayings, ask, illness, qualifies, .. } = raw;
+        Ambiguity { id, sayings, candidates, ask, illness, qualifies }
     }
 }

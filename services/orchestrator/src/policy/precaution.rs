@@ -1,7 +1,8 @@
 //! The question that a careful clinician asks first: is one sign of a danger there, the other may be too.
 //!
-//! A row of a red flag that lacks a single cue is worth one question, where the cue is a finding that
-//! the patient can be asked for and where part of the row was found in this patient, not merely worded.
+//! A row of a red flag that lacks one cue of two is worth a question, where the cue is a finding that
+//! the patient can be asked for and where the other was found in this patient, not merely worded. A row
+//! may be one of certain persons only: what it asks of age, sex or pregnancy must be known to hold.
 
 use std::collections::BTreeSet;
 
@@ -23,13 +24,20 @@ pub(super) fn findings(pack: &Pack, state: &State) -> Vec<String> {
         .collect();
     let mut chosen: Vec<FindingIx> = Vec::new();
     for flag in pack.safety.red_flags.iter().filter(|f| f.level == Level::Emergency && !state.flags.contains(&f.id)) {
-        for row in flag.when.iter().filter(|row| row.len() == 2) {
+        for row in flag.when.iter().filter(|row| concerns_person(state, row)) {
             let Some(missing) = missing(pack, state, row, &present) else { continue };
             let open = missing.iter().copied().find(|f| askable(pack, state, *f) && !chosen.contains(f));
             chosen.extend(open.filter(|_| chosen.len() < MOST));
         }
     }
     chosen.iter().filter_map(|f| pack.findings.get(f.at())).map(|f| f.id.clone()).collect()
+}
+
+/// Whether a row of two signs is one of such persons as this patient.
+fn concerns_person(state: &State, row: &[CueRef]) -> bool {
+    let context = super::screen_context(state);
+    let (signs, of_person): (Vec<CueRef>, Vec<CueRef>) = row.iter().partition(|cue| matches!(cue, CueRef::Cue(_)));
+    signs.len() == 2 && of_person.into_iter().all(|cue| context.holds(cue))
 }
 
 /// Findings that would light the one dark cue of a row whose other cue is lit by a finding of this patient.
@@ -42,8 +50,7 @@ fn missing<'p>(
     let mut dark = None;
     let mut found = false;
     for cue in row {
-        // Age, sex and pregnancy are asked for in their own place.
-        let CueRef::Cue(at) = cue else { return None };
+        let CueRef::Cue(at) = cue else { continue };
         let cue = pack.safety.cues.get(*at)?;
         let by_finding = cue.findings.iter().any(|f| present.contains(f));
         found |= by_finding;

@@ -9,7 +9,7 @@ use wenzhen_proto::orchestrator::v1::{DecisionKind, Question, Stage};
 
 use super::{Composer, Material, photo};
 use crate::agents::call;
-use crate::policy::{AWAITED, MOVED_ON, PHOTO, PREGNANCY, TONGUE_PHOTO};
+use crate::policy::{AWAITED, MOVED_ON, NOTED, PHOTO, PREGNANCY, TONGUE_PHOTO};
 use crate::{Error, knowledge};
 
 /// Asks.
@@ -38,6 +38,10 @@ pub(super) async fn compose(material: &Material<'_>, composer: &mut Composer<'_>
         }
         Intent::Refuses => {
             composer.line(&material.pick(&voice.refused).replace("{question}", &question.text)).await;
+        }
+        // Told later: it is too early to say.
+        Intent::AsksDiagnosis => {
+            composer.line(&material.pick(&voice.later).replace("{question}", &question.text)).await;
         }
         Intent::Correction => {
             composer.line(&voice.corrected).await;
@@ -134,7 +138,7 @@ pub(super) async fn redirect(material: &Material<'_>, composer: &mut Composer<'_
         AWAITED => voice.photo.as_ref().map_or_else(String::new, |photo| photo.awaited.clone()),
         "greeting" if standing.is_none() => material.pick(&voice.greeting).to_owned(),
         // These were understood: the question alone.
-        PHOTO | "felt" | "noted" | "greeting" => asked.to_owned(),
+        PHOTO | "felt" | NOTED | "greeting" => asked.to_owned(),
         "no_complaint" if standing.is_none() => asked.to_owned(),
         "off_topic" => around(&voice.off_topic),
         "later" => around(&voice.later),

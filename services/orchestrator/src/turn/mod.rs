@@ -15,6 +15,7 @@ mod anticipation;
 mod ending;
 mod person;
 mod photo;
+mod qualified;
 mod replayed;
 mod scoring;
 mod thinking;

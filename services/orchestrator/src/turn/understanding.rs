@@ -172,6 +172,7 @@ pub(super) fn by_rule(scene: &Scene<'_>, state: &State, said: Said<'_>) -> Decis
 
 /// What was read, with what only makes sense to who knows what was asked.
 fn completed(scene: &Scene<'_>, state: &State, said: Said<'_>, mut read: InterpretResponse) -> DecisionInputs {
+    super::qualified::settle(&scene.knowledge.pack, state, scene.number, &mut read);
     let mut agreed_to_photograph = false;
     if let Some(question) = &state.question {
         if !question.ambiguity_id.is_empty() {
