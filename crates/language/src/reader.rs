@@ -177,8 +177,8 @@ impl<'a> Reader<'a> {
         let own = resolved.as_deref().unwrap_or(tokens);
         let last = self.drafts.get(self.last..).and_then(<[Draft]>::last).map(|d| d.finding);
         // What makes it better is none of the things that make it worse.
-        let eases = course::read(self.lexicon, units, own, clause) == Some(Course::Better);
-        let completed = (!eases).then(|| self.completed(units, own, clause, last)).flatten();
+        let eases = || course::read(self.lexicon, units, own, clause) == Some(Course::Better);
+        let completed = self.completed(units, own, clause, last).filter(|_| !eases());
         let answers = completed.is_some() && !self.asked.is_empty();
         let more = completed.or_else(|| self.qualified(units, own, clause));
         clause.mood.medical |= more.is_some();

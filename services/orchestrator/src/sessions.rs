@@ -28,7 +28,7 @@ const CACHED_ALONE: usize = 131_072;
 /// Events read at once.
 const PAGE: usize = 1000;
 const SECONDS_A_DAY: i64 = 86_400;
-/// Last scored cases in memory, some 6 KiB each; of others the graph is asked again.
+/// Last scored cases in memory, a few kilobytes each; of others the graph is asked again.
 const CASES: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// All consultations of this process.
